@@ -1,0 +1,162 @@
+"""What an author writes: a `Trainer`, and for each page a method that is marked with `offers`.
+
+Arguments and results are plain data: CPU torch tensors, numbers, strings, booleans, and lists and dictionaries of
+these. A result may be any array that torch takes by DLPack or NumPy by `asarray`, so a trainer in JAX, TensorFlow or C
+has no torch code to write, and a GPU trainer moves the data itself.
+
+What each page asks of a trainer:
+
+    optimizers.sgd        (parameters, *, lr, weight_decay) -> Optimizer
+    optimizers.momentum   (parameters, *, lr, momentum, dampening, weight_decay) -> Optimizer
+    optimizers.nesterov   (parameters, *, lr, momentum, weight_decay) -> Optimizer
+    optimizers.adam       (parameters, *, lr, betas, eps) -> Optimizer
+    optimizers.adamw      (parameters, *, lr, betas, eps, weight_decay, decayed) -> Optimizer
+    optimizers.adafactor  (parameters, *, lr, eps, clipping_threshold, decay_exponent, beta1) -> Optimizer
+    gradients.global_norm_clipping  (gradients, *, max_norm) -> (clipped gradients, norm before clipping or None)
+
+with
+    parameters          list of tensors: the initial values. They are the trainer's, to keep and to change
+    gradients           list as long as parameters, of tensors of the same shapes and dtypes, or None for a parameter
+                        that got no gradient. They are lent: a trainer that changes them gets an `error`
+    lr                  the base rate. The rate of an update is the one that `step` is given. None where a fork
+                        (optimizers.adafactor, rate = relative) says that the method has its own
+    betas               (β1, β2)
+    eps                 ε; for Adafactor the pair (ε1, ε2)
+    decayed             list of booleans, one for each parameter: False for those without weight decay
+    decay_exponent      c in β̂_t = 1 - t^(-c), positive
+    beta1               β1 of Adafactor's momentum, or None
+A number whose fork is declared `absent` is passed as 0, `decayed` then as all True.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+from lm_conformance.hookspecs import hookimpl
+from lm_reference.page import PageError, pages
+
+__all__ = ["Blockwise", "Offer", "Optimizer", "Precision", "Resumable", "Stateful", "Trainer", "hookimpl", "offers"]
+
+
+class Optimizer(Protocol):
+    """Parameters with the state of their update rule."""
+
+    def step(self, gradients: Sequence[Any], *, lr: float | None) -> Sequence[Any]:
+        """Make one update at the rate `lr` and return all parameters, in their order, shapes and dtypes."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """What an optimizer also has where it can be saved."""
+
+    def save(self) -> Any:
+        """Everything that the run needs to continue, the parameters included."""
+
+    def load(self, saved: Any) -> None:
+        """Continue from `saved`, in an optimizer that was opened with the same arguments."""
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """What an optimizer also has where its memory can be counted."""
+
+    def state(self, index: int) -> Sequence[Any]:
+        """All arrays that are kept for parameter `index` from one update to the next, the parameter excluded."""
+
+
+@dataclass(frozen=True)
+class Blockwise:
+    """State that is kept as 8-bit codes, each block with a scale of its own.
+
+    A value is off by at most `half_gap` times the largest magnitude of its block: half the widest distance between
+    two neighbouring codes.
+    """
+
+    block: int
+    half_gap: float
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How a trainer rounds when parameters and gradients are of one dtype. The bounds follow from it.
+
+    Each name is a format: float64, float32, bfloat16 or float16. What is left out is the dtype of the parameters.
+    """
+
+    compute: str | None = None  # tensor operations
+    scalars: str | None = None  # hyper-parameters and what is computed of them
+    state: str | Blockwise | None = None  # what is kept between updates
+    flush: bool = False  # subnormal numbers become zero, as on many accelerators
+
+
+class Trainer:
+    """An implementation under test. Subclass it, name it, and mark what it offers.
+
+    A page that is offered without a declaration of its forks is tested against their first sides.
+    """
+
+    name: str
+    precisions: ClassVar[Mapping[str, Precision]] = {"float32": Precision()}  # for each dtype of parameters it takes
+    version: str = ""  # of the library, for the report
+
+    def offered(self) -> list[Offer]:
+        """What this trainer offers, page by page, in alphabetical order."""
+        found = []
+        for attribute in dir(type(self)):
+            marks = getattr(inspect.getattr_static(type(self), attribute), "_lm_conformance_offers", None)
+            if marks is not None:
+                page, forks = marks
+                found.append(Offer(self, page, forks, attribute))
+        return sorted(found, key=lambda offer: (offer.page, offer.method))
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One page that a trainer offers, with its sides of the page's forks."""
+
+    trainer: Trainer
+    page: str
+    declared: Mapping[str, str]
+    method: str
+
+    def problem(self) -> str | None:
+        """What is wrong with the declaration, in one line; nothing if all is well."""
+        known = pages()
+        if self.page not in known:
+            return f"offers the page {self.page!r}, which does not exist{_nearest(self.page, known)}"
+        try:
+            known[self.page].sides(self.declared)
+        except PageError as error:
+            return str(error)
+        return None
+
+    @property
+    def forks(self) -> dict[str, str]:
+        """The side of every fork of the page: the declared one, or the first."""
+        return {name: self.declared.get(name, fork.default) for name, fork in pages()[self.page].forks.items()}
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        return getattr(self.trainer, self.method)(*arguments, **settings)
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def offers(page: str, **forks: str) -> Callable[[_Method], _Method]:
+    """Mark a method of a `Trainer` as its implementation of `page`, with its sides of the page's forks."""
+
+    def mark(method: _Method) -> _Method:
+        method._lm_conformance_offers = (page, forks)  # type: ignore[attr-defined]  # noqa: SLF001 our own mark
+        return method
+
+    return mark
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

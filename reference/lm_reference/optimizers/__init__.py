@@ -1,0 +1,1 @@
+"""Update rules: parameters, gradients and state in, new parameters and state out."""
