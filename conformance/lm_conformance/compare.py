@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,24 +20,35 @@ K = 4.0
 
 @dataclass(frozen=True)
 class Distance:
-    """The largest distance of one array, and where it is."""
+    """The largest distance in units of the bound, and where it is."""
 
-    margin: float  # in units of the bound; 0 where both are the same
-    index: tuple[int, ...]
+    margin: float  # 0 where both are the same
+    place: tuple[int, int, tuple[int, ...]] | None  # of the results, of the arrays in it, of the element
     known: int  # elements with a finite bound
 
 
-def distance(obtained: Array, expected: Rounded) -> Distance:
-    """How far `obtained` is from `expected`, in units of its bound, at the element where it is farthest.
+def distance(obtained: Sequence[Sequence[Array]], expected: Sequence[Sequence[Rounded]]) -> Distance:
+    """How far arrays are from pages' results, in units of the bounds, at the element where it is farthest.
 
     An element whose bound is infinite says nothing. A NaN or an infinity is infinitely far from a known number.
     """
-    value, error = np.asarray(expected.value), np.broadcast_to(expected.error, np.shape(expected.value))
-    known = np.isfinite(error) & np.isfinite(value)
-    if not known.any():
-        return Distance(0.0, (), 0)
-    difference = np.abs(np.asarray(obtained) - value)
-    margins = np.where(difference == 0, 0.0, difference / error)
-    margins = np.where(known, np.where(np.isnan(margins), np.inf, margins), 0.0)
-    index = np.unravel_index(int(margins.argmax()), margins.shape)
-    return Distance(float(margins[index]), tuple(int(i) for i in index), int(known.sum()))
+    margin, place, known_elements = 0.0, None, 0
+    for result, (row, wanted) in enumerate(zip(obtained, expected, strict=True)):
+        for index, (array, number) in enumerate(zip(row, wanted, strict=True)):
+            value = np.asarray(number.value)
+            known = np.isfinite(number.error) & np.isfinite(value)
+            if not np.any(known):
+                continue
+            difference = np.abs(array - value)
+            margins = np.where(difference == 0, 0.0, difference / number.error)
+            margins = np.where(known, np.where(np.isnan(margins), np.inf, margins), 0.0)
+            element = np.unravel_index(int(margins.argmax()), margins.shape)
+            known_elements += int(np.sum(known))
+            if place is None or margins[element] > margin:
+                margin, place = float(margins[element]), (result, index, tuple(int(i) for i in element))
+    return Distance(margin, place, known_elements)
+
+
+def leaves(obtained: Sequence[Sequence[Array]], expected: Sequence[Sequence[Rounded]]) -> bool:
+    """Whether arrays lie outside the tolerance."""
+    return distance(obtained, expected).margin > K

@@ -4,27 +4,31 @@ Arguments and results are plain data: CPU torch tensors, numbers, strings, boole
 these. A result may be any array that torch takes by DLPack or NumPy by `asarray`, so a trainer in JAX, TensorFlow or C
 has no torch code to write, and a GPU trainer moves the data itself.
 
-What each page asks of a trainer:
+A page of `optimizers` asks for a method
 
-    optimizers.sgd        (parameters, *, lr, weight_decay) -> Optimizer
-    optimizers.momentum   (parameters, *, lr, momentum, dampening, weight_decay) -> Optimizer
-    optimizers.nesterov   (parameters, *, lr, momentum, weight_decay) -> Optimizer
-    optimizers.adam       (parameters, *, lr, betas, eps) -> Optimizer
-    optimizers.adamw      (parameters, *, lr, betas, eps, weight_decay, decayed) -> Optimizer
-    optimizers.adafactor  (parameters, *, lr, eps, clipping_threshold, decay_exponent, beta1) -> Optimizer
-    gradients.global_norm_clipping  (gradients, *, max_norm) -> (clipped gradients, norm before clipping or None)
+    (parameters, *, lr, SETTINGS) -> Optimizer
 
-with
-    parameters          list of tensors: the initial values. They are the trainer's, to keep and to change
-    gradients           list as long as parameters, of tensors of the same shapes and dtypes, or None for a parameter
-                        that got no gradient. They are lent: a trainer that changes them gets an `error`
-    lr                  the base rate. The rate of an update is the one that `step` is given. None where a fork
-                        (optimizers.adafactor, rate = relative) says that the method has its own
-    betas               (β1, β2)
-    eps                 ε; for Adafactor the pair (ε1, ε2)
-    decayed             list of booleans, one for each parameter: False for those without weight decay
-    decay_exponent      c in β̂_t = 1 - t^(-c), positive
-    beta1               β1 of Adafactor's momentum, or None
+with the settings that are the keywords of the page's `step`, under the page's names:
+
+    optimizers.sgd        weight_decay
+    optimizers.momentum   momentum, dampening, weight_decay
+    optimizers.nesterov   momentum, weight_decay
+    optimizers.adam       beta1, beta2, eps
+    optimizers.adamw      beta1, beta2, eps, weight_decay, decayed
+    optimizers.adafactor  eps1, eps2, clipping_threshold, decay_exponent, beta1
+
+and `gradients.global_norm_clipping` for a method
+
+    (gradients, *, max_norm) -> (clipped gradients, norm before clipping, or None where it is not reported)
+
+where
+    parameters  is a list of tensors: the initial values. They are the trainer's, to keep and to change
+    gradients   is a list as long as parameters, of tensors of the same shapes and dtypes, or None for a parameter that
+                got no gradient. They are lent: to change one is an `error`
+    lr          is the base rate; the rate of an update is the one that `step` is given. Both are None where the
+                method has its own (optimizers.adafactor, rate = relative)
+    decayed     is a list of booleans, one for each parameter: False for those without weight decay
+    beta1       of optimizers.adafactor is None where there is no momentum
 A number whose fork is declared `absent` is passed as 0, `decayed` then as all True.
 """
 
@@ -35,6 +39,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+from lm_conformance.errors import nearest
 from lm_conformance.hookspecs import hookimpl
 from lm_reference.page import PageError, pages
 
@@ -109,8 +114,8 @@ class Trainer:
             marks = getattr(inspect.getattr_static(type(self), attribute), "_lm_conformance_offers", None)
             if marks is not None:
                 page, forks = marks
-                found.append(Offer(self, page, forks, attribute))
-        return sorted(found, key=lambda offer: (offer.page, offer.method))
+                found.append(Offer(self, page, forks, getattr(self, attribute)))
+        return sorted(found, key=lambda offer: offer.page)
 
 
 @dataclass(frozen=True)
@@ -120,13 +125,13 @@ class Offer:
     trainer: Trainer
     page: str
     declared: Mapping[str, str]
-    method: str
+    method: Callable[..., Any]
 
     def problem(self) -> str | None:
         """What is wrong with the declaration, in one line; nothing if all is well."""
         known = pages()
         if self.page not in known:
-            return f"offers the page {self.page!r}, which does not exist{_nearest(self.page, known)}"
+            return f"offers the page {self.page!r}, which does not exist{nearest(self.page, known)}."
         try:
             known[self.page].sides(self.declared)
         except PageError as error:
@@ -137,9 +142,6 @@ class Offer:
     def forks(self) -> dict[str, str]:
         """The side of every fork of the page: the declared one, or the first."""
         return {name: self.declared.get(name, fork.default) for name, fork in pages()[self.page].forks.items()}
-
-    def __call__(self, *arguments: Any, **settings: Any) -> Any:
-        return getattr(self.trainer, self.method)(*arguments, **settings)
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -153,10 +155,3 @@ def offers(page: str, **forks: str) -> Callable[[_Method], _Method]:
         return method
 
     return mark
-
-
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -30,7 +30,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 LEVELS = ("MUST", "SHOULD", "MAY")
 
@@ -136,11 +136,12 @@ class Page:
         return tuple(variant for variant in chosen if variant.lines)
 
 
-def pages() -> dict[str, Page]:
+@cache
+def pages() -> Mapping[str, Page]:
     """All pages by id, in alphabetical order."""
     root = Path(__file__).parent
     paths = sorted(path for path in root.glob("*/*.py") if path.name != "__init__.py")
-    return {f"{path.parent.name}.{path.stem}": read(path) for path in paths}
+    return MappingProxyType({f"{path.parent.name}.{path.stem}": read(path) for path in paths})
 
 
 @cache

@@ -165,6 +165,12 @@ class Rounded:
     def __bool__(self) -> bool:
         return bool(self.value)
 
+    def __lt__(self, other: Number) -> bool:
+        return bool(self.value < self._lift(other).value)
+
+    def __gt__(self, other: Number) -> bool:
+        return bool(self.value > self._lift(other).value)
+
     # arithmetic
 
     def __add__(self, other: Number) -> Rounded:

@@ -23,7 +23,8 @@ RMS(X) is the root of the mean square over the whole tensor. Defaults: ε1 = 10^
 
 Source: Shazeer & Stern, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost", arXiv:1804.04235v1:
     algorithms 4 (matrices), 5 (vectors) and 6 (the values of the constants).
-Differs: (3) to (5) have means where algorithm 4 has sums: the factors cancel. (13) and (14) decide what the paper
+Differs: (3) to (5) have means where algorithm 4 has sums: the factors cancel. The code has √V̂ for V̂, because R_t C_t
+    underflows where a row and a column are zero. (13) and (14) decide what the paper
     leaves open, as fairseq, transformers and PyTorch do. (16) is silent in the source.
 Forks:
     rate = relative | capped | external
@@ -42,8 +43,8 @@ Forks:
         Big Vision.
     epsilon1 = square | floor
         floor (2): s = g * g
-        floor (5): v_hat = r * c / r.mean(dim=row, keepdim=True).clamp(min=eps1)
-        floor (7): u = g / v_hat.clamp(min=eps1 * eps1).sqrt()
+        floor (5): root = (r * c / r.mean(dim=row, keepdim=True).clamp(min=eps1)).sqrt()
+        floor (7): u = g / root.clamp(min=eps1)
         PyTorch, torch/optim/_adafactor.py.
     axes = last_two | largest_two
         largest_two (14): return sorted(sorted(range(len(shape)), key=lambda axis: shape[axis])[-2:])
@@ -58,7 +59,10 @@ Forks:
 Forms:
     (3): r = state.r + (1 - beta2) * (s.mean(dim=column, keepdim=True) - state.r)
     (4): c = state.c + (1 - beta2) * (s.mean(dim=row, keepdim=True) - state.c)
+    (5): root = (r * c / r.mean(dim=row, keepdim=True)).sqrt()
+    (5): root = r.sqrt() * (c / c.mean(dim=column, keepdim=True)).sqrt()
     (6): v = state.v + (1 - beta2) * (s - state.v)
+    (7): u = g * (1 / root)
 """
 
 from collections.abc import Sequence
@@ -113,11 +117,11 @@ def step(
         row, column = axes
         r = beta2 * state.r + (1 - beta2) * s.mean(dim=column, keepdim=True)  # (3)
         c = beta2 * state.c + (1 - beta2) * s.mean(dim=row, keepdim=True)  # (4)
-        v_hat = r * c / r.mean(dim=row, keepdim=True)  # (5)
+        root = (r / r.mean(dim=row, keepdim=True)).sqrt() * c.sqrt()  # (5)
     else:
         v = beta2 * state.v + (1 - beta2) * s  # (6)
-        v_hat = v
-    u = g / v_hat.sqrt()  # (7)
+        root = v.sqrt()
+    u = g / root  # (7)
     u = u / (rms(u) / clipping_threshold).clamp(min=1)  # (8)
     rho = min(1e-2, t**-0.5)  # (9)
     alpha = rms(theta).clamp(min=eps2) * rho  # (10)

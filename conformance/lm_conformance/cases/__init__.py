@@ -1,0 +1,1 @@
+"""Inputs of checks, and the strategies that draw them so that right and wrong lie far apart."""

@@ -1,0 +1,45 @@
+"""Known mistakes, each one other lines of a page: they prove the checks, and name what a failure looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from lm_reference.page import Variant
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A mistake that breaks one clause of a page."""
+
+    clause: int
+    variant: Variant
+
+    @property
+    def id(self) -> str:
+        """The clause and the mistake: `optimizers.adam/5: ε inside the root`."""
+        return f"{self.variant.page}/{self.clause}: {self.variant.name}"
+
+
+def fault(page: str, clause: int, name: str, lines: dict[int, str] | str, source: str) -> Fault:
+    """A mistake against `clause`; a single line replaces the line of that clause."""
+    replaced = {clause: lines} if isinstance(lines, str) else lines
+    return Fault(clause, Variant(page, "fault", name, replaced, source))
+
+
+@cache
+def faults_of(page: str) -> tuple[Fault, ...]:
+    """The known mistakes of one page."""
+    return tuple(one for one in faults() if one.variant.page == page)
+
+
+@cache
+def faults() -> tuple[Fault, ...]:
+    """All known mistakes."""
+    found: list[Fault] = []
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.stem != "__init__":
+            found += import_module(f"lm_conformance.faults.{path.stem}").FAULTS
+    return tuple(found)
