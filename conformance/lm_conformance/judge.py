@@ -16,7 +16,7 @@ from lm_reference.rounding import Array, Rounded, evaluation
 if TYPE_CHECKING:
     from lm_conformance.faults import Fault
 
-Expected = Callable[..., list[list[Rounded]]]  # of target, case and variants
+Expected = Callable[..., list[list[Rounded]]]  # of target, case, variants and forms
 Faulty = Callable[..., list[list[Array]]]  # of the same
 
 
@@ -25,15 +25,14 @@ def against_page(
 ) -> Outcome:
     """The outcome of comparing a trainer's results with the page's.
 
-    The bound is the largest of the page's own and those of its forms. A form is only evaluated where the page's own
-    bound is exceeded, so the margin of what passes is in units of the page's own bound.
+    Where the page's own bound is exceeded, the bounds of its forms are added. So the margin of most of what passes is
+    in units of the page's own bound.
     """
     with evaluation():
         wanted = expected(target, case)
         found = distance(results, wanted)
         if found.margin > K:
-            for form in forms(target):
-                wanted = widest(wanted, expected(target, case, form))
+            wanted = expected(target, case, forms=tuple(forms(target)))
             found = distance(results, wanted)
         if found.margin <= K:
             return Outcome(found.margin, conclusive(check, target, case, wanted, faulty))
@@ -57,17 +56,6 @@ def _failure(results: Any, wanted: Any, place: Any) -> dict[str, Any]:
         "failure": f"{reason} ({where}, {margin:.3g} times the bound)" if np.isfinite(margin) else f"{reason} ({where})",
         "details": (f"expected {value:.17g} ± {error:.3g}", f"obtained {got:.17g}", f"at result {result + 1}, {where}"),
     }
-
-
-def widest(one: list[list[Rounded]], other: list[list[Rounded]]) -> list[list[Rounded]]:
-    """The first results with the larger of both bounds."""
-    return [
-        [
-            Rounded(a.value, np.maximum(a.error, b.error + np.abs(a.value - b.value)), a.arithmetic)
-            for a, b in zip(row, others, strict=True)
-        ]
-        for row, others in zip(one, other, strict=True)
-    ]
 
 
 def forms(target: Target) -> Iterator[Variant]:

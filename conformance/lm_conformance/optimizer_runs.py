@@ -93,23 +93,46 @@ def continued(target: Target, case: Case, session: Resumable) -> Any:
     return another
 
 
-def expected(target: Target, case: Case, *variants: Variant) -> list[list[Rounded]]:
-    """The parameters after each watched update of the page with the trainer's forks, with their bounds."""
+def expected(target: Target, case: Case, *variants: Variant, forms: Sequence[Variant] = ()) -> list[list[Rounded]]:
+    """The parameters after each watched update of the page with the trainer's forks, with their bounds.
+
+    To the bound of every update the largest is added that one of `forms` has for this update alone. (To carry a
+    form's bound from update to update would not do: where a form names the state twice, as in m + (1 - β)(g - m),
+    running error analysis counts the same error twice and grows without limit.)
+    """
     arithmetics = [target.arithmetic(tensor.dtype) for tensor in case.parameters]
+    others = [target.page.module(*target.page.sides(target.offer.forks), *variants, form) for form in forms]
 
     def lift(index: int, value: Any) -> Any:
         if isinstance(value, Tensor):
             return arithmetics[index].tensor(value)
         return arithmetics[index].scalar(value) if isinstance(value, float) else value
 
-    def keep(index: int, theta: Rounded, state: Any) -> tuple[Rounded, Any]:
+    def step(page: ModuleType, index: int, theta: Rounded, gradient: Any, state: Any, keywords: Any) -> Any:
+        after, new = page.step(theta, gradient, state, **keywords)
+        for other in others:
+            exact = type(state)(*map(_exact, state))
+            local, own = other.step(_exact(theta), gradient, exact, **keywords)
+            after, new = _widened(after, local), type(new)(*map(_widened, new, own))
         dtype = case.parameters[index].dtype
-        own, precision = str(dtype).removeprefix("torch."), target.precision(dtype)
-        if FORMATS[arithmetics[index].compute].roundoff < FORMATS[own].roundoff:
-            theta = theta.stored(own)
-        return theta, type(state)(*(_kept(part, precision.state, arithmetics[index].compute) for part in state))
+        format_name, precision = str(dtype).removeprefix("torch."), target.precision(dtype)
+        if FORMATS[arithmetics[index].compute].roundoff < FORMATS[format_name].roundoff:
+            after = after.stored(format_name)
+        return after, type(new)(*(_kept(part, precision.state, arithmetics[index].compute) for part in new))
 
-    return _run(target, case, variants, lift, keep)
+    return _run(target, case, variants, lift, step)
+
+
+def _exact(part: Any) -> Any:
+    if not isinstance(part, Rounded):
+        return part
+    return Rounded(part.value, 0 * part.error, part.arithmetic, scalar=part.is_scalar)
+
+
+def _widened(part: Any, by: Any) -> Any:
+    if not isinstance(part, Rounded) or not isinstance(by, Rounded):
+        return part
+    return Rounded(part.value, part.error + by.error, part.arithmetic, scalar=part.is_scalar)
 
 
 def _kept(part: Any, how: str | Blockwise | None, compute: str) -> Any:
@@ -130,10 +153,10 @@ def faulty(target: Target, case: Case, *variants: Variant) -> list[list[Array]]:
     def lift(index: int, value: Any) -> Any:  # noqa: ARG001
         return value.double() if isinstance(value, Tensor) else value
 
-    def keep(index: int, theta: Tensor, state: Any) -> tuple[Tensor, Any]:  # noqa: ARG001
-        return theta, state
+    def step(page: ModuleType, index: int, theta: Tensor, gradient: Any, state: Any, keywords: Any) -> Any:  # noqa: ARG001
+        return page.step(theta, gradient, state, **keywords)
 
-    return [[array(theta) for theta in row] for row in _run(target, case, variants, lift, keep)]
+    return [[array(theta) for theta in row] for row in _run(target, case, variants, lift, step)]
 
 
 def _run(
@@ -141,7 +164,7 @@ def _run(
     case: Case,
     variants: Iterable[Variant],
     lift: Callable[[int, Any], Any],
-    keep: Callable[[int, Any, Any], tuple[Any, Any]],
+    step: Callable[..., Any],
 ) -> list[list[Any]]:
     page: ModuleType = target.page.module(*target.page.sides(target.offer.forks), *variants)
     thetas = [lift(i, tensor) for i, tensor in enumerate(case.parameters)]
@@ -151,8 +174,8 @@ def _run(
     run = []
     for update, (gradients, rate) in enumerate(zip(case.gradients, case.rates, strict=True), start=1):
         for i, gradient in enumerate(gradients):
-            theta, state = page.step(thetas[i], lift(i, gradient), states[i], lr=rates[i][rate], **settings[i])
-            thetas[i], states[i] = keep(i, theta, state)
+            keywords = {"lr": rates[i][rate], **settings[i]}
+            thetas[i], states[i] = step(page, i, thetas[i], lift(i, gradient), states[i], keywords)
             if update == case.resume:
                 states[i] = page.restore(states[i])
         if update in case.watched:

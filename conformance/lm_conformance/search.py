@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
-from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, Constants, HypothesisProvider
 from hypothesis.strategies import SearchStrategy
 
@@ -26,8 +24,6 @@ class Repeatable(HypothesisProvider):
 
 
 AVAILABLE_PROVIDERS[BACKEND] = Repeatable
-_home = tempfile.TemporaryDirectory(prefix="lm-conformance-")
-set_hypothesis_home_dir(_home.name)
 
 
 def derived_seed(seed: int, *names: str) -> int:
@@ -40,6 +36,7 @@ def search(
     strategy: SearchStrategy[Any], test: Callable[[Any], None], *, seed: int, examples: int, shrink: bool = True
 ) -> None:
     """Call `test` with up to `examples` cases; if it raises, with ever smaller ones, and raise what the smallest does."""
+    # without the phases `reuse` and `explain` nothing is read from or written to the user's own database
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
 
     @seeded(seed)

@@ -64,13 +64,16 @@ def _lifted(target: Target, case: Case) -> Callable[[Any], Any]:
     return lift
 
 
-def expected(target: Target, case: Case, *variants: Variant) -> list[list[Rounded]]:
-    """The page's clipped gradients, with their bounds."""
+def expected(target: Target, case: Case, *variants: Variant, forms: Sequence[Variant] = ()) -> list[list[Rounded]]:
+    """The page's clipped gradients, with their bounds, to which the largest of `forms` are added."""
     gradients, _ = _page(target, case, variants, _lifted(target, case))
     kept = []
-    for result, given in zip(gradients, case.gradients, strict=True):
+    for i, (result, given) in enumerate(zip(gradients, case.gradients, strict=True)):
         if result is None or given is None:
             continue
+        for form in forms:
+            other = _page(target, case, (*variants, form), _lifted(target, case))[0][i]
+            result = Rounded(result.value, result.error + other.error, result.arithmetic)  # noqa: PLW2901
         own = str(given.dtype).removeprefix("torch.")
         compute = target.arithmetic(given.dtype).compute
         kept.append(result.stored(own) if FORMATS[compute].roundoff < FORMATS[own].roundoff else result)
@@ -83,7 +86,12 @@ def faulty(target: Target, case: Case, *variants: Variant) -> list[list[Array]]:
     return [[g.numpy() for g in gradients if g is not None]]
 
 
-def expected_norm(target: Target, case: Case, *variants: Variant) -> list[list[Rounded]]:
+def expected_norm(
+    target: Target,
+    case: Case,
+    *variants: Variant,
+    forms: Sequence[Variant] = (),  # noqa: ARG001 none of them concerns the norm
+) -> list[list[Rounded]]:
     """The page's reported norm, with its bound."""
     _, norm = _page(target, case, variants, _lifted(target, case))
     return [[norm if isinstance(norm, Rounded) else target.arithmetic(target.dtypes[0]).scalar(norm)]]

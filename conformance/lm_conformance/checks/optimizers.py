@@ -196,6 +196,7 @@ def _common(  # the checks that every page has
     *,
     equations: tuple[int, ...],
     update: tuple[int, ...],
+    rate: tuple[int, ...],
     missing: int,
     alone: int,
     state: int | None = None,
@@ -213,7 +214,7 @@ def _common(  # the checks that every page has
         ),
         check(
             name="learning_rate",
-            clauses=update,
+            clauses=rate,
             title="Each update uses its own rate, whatever the rates before it were.",
             search=lambda target: cases(target, updates=(2, 3, 5), changing_rate=True),
             skip=lambda target: "declared: rate = relative" if target.offer.forks.get("rate") == "relative" else None,
@@ -468,7 +469,7 @@ def _adafactor() -> list[Check]:
         ),
         check(
             name="default_epsilon",
-            clauses=(2, 7),
+            clauses=(2, 5, 7),
             title="With the default ε1 = 1e-30 a zero gradient gives a finite update in every precision.",
             edges=lambda target: [
                 *_zeros(target, eps1=1e-30),
@@ -481,7 +482,7 @@ def _adafactor() -> list[Check]:
 _SMALL_STEPS = {"lr": 2.0**-10, "weight_decay": 0.0}
 
 CHECKS = [
-    *_common("optimizers.sgd", equations=(1, 2), update=(2,), missing=3, alone=4, long_settings=_SMALL_STEPS),
+    *_common("optimizers.sgd", equations=(1, 2), update=(2,), rate=(2,), missing=3, alone=4, long_settings=_SMALL_STEPS),
     Check(
         "optimizers.sgd",
         "penalty",
@@ -492,7 +493,7 @@ CHECKS = [
         skip=_side("weight_decay", "coupled"),
         explain=_explain,
     ),
-    *_common("optimizers.momentum", equations=(1, 2, 3, 4), update=(4,), missing=5, alone=7, state=6, long_settings=_SMALL_STEPS),
+    *_common("optimizers.momentum", equations=(1, 2, 3, 4), update=(4,), rate=(4,), missing=5, alone=7, state=6, long_settings=_SMALL_STEPS),
     Check(
         "optimizers.momentum",
         "first_update",
@@ -521,7 +522,7 @@ CHECKS = [
         skip=_side("weight_decay", "coupled"),
         explain=_explain,
     ),
-    *_common("optimizers.nesterov", equations=(1, 2, 3), update=(3,), missing=4, alone=6, state=5, long_settings=_SMALL_STEPS),
+    *_common("optimizers.nesterov", equations=(1, 2, 3), update=(3,), rate=(3,), missing=4, alone=6, state=5, long_settings=_SMALL_STEPS),
     Check(
         "optimizers.nesterov",
         "buffer",
@@ -546,6 +547,7 @@ CHECKS = [
         "optimizers.adam",
         equations=(1, 2, 3, 4, 5),
         update=(5,),
+        rate=(5,),
         missing=7,
         alone=9,
         state=8,
@@ -558,6 +560,7 @@ CHECKS = [
         "optimizers.adamw",
         equations=(1, 2, 3, 4, 5, 6),
         update=(6,),
+        rate=(6,),
         missing=9,
         alone=11,
         state=10,
@@ -569,6 +572,7 @@ CHECKS = [
         "optimizers.adafactor",
         equations=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
         update=(12,),
+        rate=(9,),
         missing=16,
         alone=18,
         state=17,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ class Fault:
 
     clause: int
     variant: Variant
+    forks: Mapping[str, str] = field(default_factory=dict, hash=False)  # the sides under which it is one
 
     @property
     def id(self) -> str:
@@ -23,10 +25,12 @@ class Fault:
         return f"{self.variant.page}/{self.clause}: {self.variant.name}"
 
 
-def fault(page: str, clause: int, name: str, lines: dict[int, str] | str, source: str) -> Fault:
+def fault(
+    page: str, clause: int, name: str, lines: dict[int, str] | str, source: str, forks: Mapping[str, str] | None = None
+) -> Fault:
     """A mistake against `clause`; a single line replaces the line of that clause."""
     replaced = {clause: lines} if isinstance(lines, str) else lines
-    return Fault(clause, Variant(page, "fault", name, replaced, source))
+    return Fault(clause, Variant(page, "fault", name, replaced, source), forks or {})
 
 
 @cache

@@ -11,6 +11,10 @@ _momentum = partial(fault, "optimizers.momentum")
 _nesterov = partial(fault, "optimizers.nesterov")
 _adafactor = partial(fault, "optimizers.adafactor")
 
+_AVERAGED = {"momentum": "after_rate"}
+
+_GIVEN = {"rate": "external"}
+
 LIMIT = "the smallest difference that the suite promises to see"
 SLIP = "a slip of the pen"
 
@@ -59,7 +63,6 @@ def _adam_and_adamw() -> list[Fault]:
             here(3, "t starts at 0", "c1 = 1 - beta1 ** (t - 1) if t > 1 else 1 - beta1", "counter raised after use"),
             here(3, "t starts at 2", "c1 = 1 - beta1 ** (t + 1)", "counter raised twice"),
             here(3, "correction of m by β2", "c1 = 1 - beta2**t", "swapped betas"),
-            here(3, "correction stops at t = 256", "c1 = 1 - beta1 ** min(t, 256); c2 = 1", "counter kept in bfloat16"),
             here(4, "no correction of v", "c2 = 1", "half of google-research/bert#153"),
             here(4, "counter stops at 256", "c2 = 1 - beta2 ** min(t, 256)", "counter kept in bfloat16"),
             here(4, "t of v is one behind", "c2 = 1 - beta2 ** max(t - 1, 1)", "counter raised after use"),
@@ -194,6 +197,7 @@ FAULTS = [
     _adafactor(3, "no memory of rows", "r = s.mean(dim=column, keepdim=True)", "state created anew"),
     _adafactor(4, "no memory of columns", "c = s.mean(dim=row, keepdim=True)", "state created anew"),
     _adafactor(4, "constant weight for columns", "c = 0.5 * state.c + 0.5 * s.mean(dim=row, keepdim=True)", SLIP),
+    _adafactor(5, "R C before the root", "root = (r * c / r.mean(dim=row, keepdim=True)).sqrt()", "10^-30 × 10^-30 is 0 in float32"),
     _adafactor(5, "not normalised", "root = r.sqrt() * c.sqrt()", SLIP),
     _adafactor(5, "root of the mean", "root = (r * c / r.mean(dim=row, keepdim=True).sqrt()).sqrt()", SLIP),
     _adafactor(5, "normalised by this update's mean", "root = (r / s.mean()).sqrt() * c.sqrt()", "the mean of this update, not of the average"),
@@ -207,14 +211,16 @@ FAULTS = [
     _adafactor(8, "clipped elementwise", "u = u.clamp(min=-clipping_threshold, max=clipping_threshold)", SLIP),
     _adafactor(9, "relative step of 1e-3", "rho = min(1e-3, t**-0.5)", SLIP),
     _adafactor(9, "rate multiplied again and again", "rho = min(1e-2, t**-0.5) ** min(t, 20)", "ParlAI#2547"),
-    _adafactor(9, "rate off by 1e-5", "rho = 1.00001 * (min(1e-2, t**-0.5) if lr is None else lr)", LIMIT),
+    _adafactor(9, "rate off by 1e-5", "rho = 1.00001 * min(1e-2, t**-0.5)", LIMIT),
+    _adafactor(9, "rate of the paper over the given one", "rho = min(1e-2, t**-0.5)", "an option never read", _GIVEN),
+    _adafactor(9, "given rate cut off", "rho = min(1e-2, lr)", "relative step and given rate mixed", _GIVEN),
     _adafactor(10, "norm for root mean square", "alpha = theta.square().sum().sqrt().clamp(min=eps2) * rho", SLIP),
     _adafactor(10, "no floor", "alpha = rms(theta) * rho", SLIP),
     _adafactor(10, "ε2 added", "alpha = (rms(theta) + eps2) * rho", SLIP),
     _adafactor(10, "scale of the parameter ignored", "alpha = rho", "scale_parameter off"),
-    _adafactor(11, "no average", "m = alpha * u", "an option never read"),
-    _adafactor(11, "average without the factor 1 - β1", "m = (beta1 or 0.0) * state.m + alpha * u", "the heavy ball's buffer"),
-    _adafactor(11, "momentum off by one update", "m = alpha * u; m = m if t == 1 else (beta1 or 0.0) * state.m + (1 - (beta1 or 0.0)) * m", "first average not weighted"),
+    _adafactor(11, "no average", "m = alpha * u", "an option never read", _AVERAGED),
+    _adafactor(11, "average without the factor 1 - β1", "m = (beta1 or 0.0) * state.m + alpha * u", "the heavy ball's buffer", _AVERAGED),
+    _adafactor(11, "momentum off by one update", "m = alpha * u; m = m if t == 1 else (beta1 or 0.0) * state.m + (1 - (beta1 or 0.0)) * m", "first average not weighted", _AVERAGED),
     _adafactor(12, "uphill", "theta = theta + m", SLIP),
     _adafactor(12, "update off by 1e-5", "theta = theta - 1.00001 * m", LIMIT),
     _adafactor(13, "vectors as rows", "if len(shape) < 1: return []", "a vector treated as a matrix"),

@@ -59,7 +59,6 @@ Forks:
 Forms:
     (3): r = state.r + (1 - beta2) * (s.mean(dim=column, keepdim=True) - state.r)
     (4): c = state.c + (1 - beta2) * (s.mean(dim=row, keepdim=True) - state.c)
-    (5): root = (r * c / r.mean(dim=row, keepdim=True)).sqrt()
     (5): root = r.sqrt() * (c / c.mean(dim=column, keepdim=True)).sqrt()
     (6): v = state.v + (1 - beta2) * (s - state.v)
     (7): u = g * (1 / root)

@@ -1,0 +1,186 @@
+"""Tables and words made of reports: for the terminal, and in Markdown for publication."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from lm_reference.page import Clause, Page, pages
+
+# from the worst to the best; a cell shows the worst of its rows
+ORDER = ("error", "fail", "known", "fixed", "pass", "skip")
+Row = Mapping[str, Any]
+Document = Mapping[str, Any]
+
+
+def worst(rows: Iterable[Row]) -> Row | None:
+    """The row with the worst verdict, of several the one with the largest margin."""
+    return min(rows, key=lambda row: (ORDER.index(row["verdict"]), -number(row["margin"])), default=None)
+
+
+def number(margin: float | str | None) -> float:
+    """A margin as a number."""
+    return 0.0 if margin is None else float(margin)
+
+
+def cell(rows: Iterable[Row]) -> str:
+    """What a table says of some rows: the largest margin where all pass, else the worst verdict."""
+    row = worst(rows)
+    if row is None:
+        return ""
+    if row["verdict"] in {"pass", "fixed"}:
+        return f"{number(row['margin']):.2f}" + (" fixed" if row["verdict"] == "fixed" else "")
+    if row["verdict"] == "fail" and number(row["margin"]) < float("inf"):
+        return f"FAIL ×{number(row['margin']):.2g}"
+    return "skip" if row["verdict"] == "skip" else str(row["verdict"]).upper() if row["verdict"] != "known" else "known"
+
+
+def dtypes_of(rows: Iterable[Row]) -> list[str]:
+    """The dtypes that occur, in their usual order."""
+    found = {row["dtype"] for row in rows}
+    return [name for name in ("float64", "float32", "bfloat16", "float16", "mixed") if name in found]
+
+
+def covers(row: Row, clause: Clause) -> bool:
+    """Whether a row is about a clause."""
+    return row["page"] == clause.page and clause.number in row["clauses"]
+
+
+def counts(document: Document, trainer: str) -> str:
+    """How much ran of how much, in one line."""
+    rows = [row for row in document["results"] if row["trainer"] == trainer]
+    verdicts = Counter(row["verdict"] for row in rows)
+    ran = len(rows) - verdicts["skip"]
+    words = ", ".join(f"{verdicts[name]} {name}" for name in ("pass", "fail", "error", "known", "fixed") if verdicts[name])
+    missing = next(one["not_offered"] for one in document["trainers"] if one["name"] == trainer)
+    absent = f"; not offered: {', '.join(missing)}" if missing else ""
+    return f"{ran} of {len(rows)} rows ran: {words or 'nothing'}; {verdicts['skip']} skipped{absent}"
+
+
+def partial(document: Document) -> str:
+    """What must stand above a report that is not whole; nothing if it is."""
+    if document["complete"]:
+        return ""
+    return f"PARTIAL: the run was not finished; {len(document['results'])} of {document['planned']} rows are here."
+
+
+def clause_table(document: Document, trainer: str, page: Page) -> str:
+    """Clauses down, dtypes across, for one trainer."""
+    rows = [row for row in document["results"] if row["trainer"] == trainer and row["page"] == page.id]
+    names = dtypes_of(rows)
+    lines = [
+        [clause.number, shortened(clause.text), clause.level]
+        + [cell(row for row in rows if covers(row, clause) and row["dtype"] == name) for name in names]
+        for clause in page.clauses.values()
+        if any(covers(row, clause) for row in rows)
+    ]
+    return tabulate(lines, headers=["", page.id, "level", *names], tablefmt="simple", disable_numparse=True)
+
+
+def shortened(text: str, width: int = 52) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
+def terminal(document: Document) -> Iterator[str]:
+    """A run for the terminal, part by part."""
+    if partial(document):
+        yield partial(document)
+    for trainer in document["trainers"]:
+        name = trainer["name"]
+        yield f"{name} {trainer['version']}".strip()
+        for page_id, forks in trainer["forks"].items():
+            page = pages()[page_id]
+            if any(row["trainer"] == name and row["page"] == page_id for row in document["results"]):
+                chosen = ", ".join(f"{fork} = {side}" for fork, side in forks.items())
+                yield clause_table(document, name, page) + (f"\nforks: {chosen}" if chosen else "")
+        yield from (failure(row) for row in document["results"] if row["trainer"] == name and is_red(row))
+        yield from declared(document, name)
+        yield f"{name}: {counts(document, name)}"
+
+
+def is_red(row: Row) -> bool:
+    """Whether a row needs explaining."""
+    return row["verdict"] in {"fail", "error"}
+
+
+def declared(document: Document, trainer: str) -> Iterator[str]:
+    """A line for each deviation that is known, and for each that no longer is one."""
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for row in document["results"]:
+        if row["trainer"] == trainer and row["verdict"] in {"known", "fixed"}:
+            grouped.setdefault((row["verdict"], row["check"], row["reason"]), []).append(row["dtype"])
+    for (verdict, check, reason), dtypes in grouped.items():
+        yield f"{verdict}: {check} ({', '.join(dtypes)}): {reason}"
+
+
+def failure(row: Row) -> str:
+    """A failure in words: what was demanded, where it is published, what was found, what it looks like."""
+    page = pages()[row["page"]]
+    lines = [f"{row['verdict'].upper()} {row['trainer']} {row['check']} {row['dtype']} ({row['level']})"]
+    lines += [f"  clause {n}: {' '.join(page.clauses[n].text.split())}" for n in row["clauses"]]
+    lines += [f"  source: {page.source}", f"  {row['reason']}"]
+    lines += [f"    {line}" for line in row["counterexample"]]
+    if row["as_if"]:
+        lines.append(f"  as if: {row['as_if']}")
+    return "\n".join([*lines, f"  repeat: {row['repeat']}"])
+
+
+def markdown(documents: Sequence[Document]) -> str:
+    """The matrix of several reports: clauses down, trainers across."""
+    columns = [(document, one) for document in documents for one in document["trainers"]]
+    parts = ["# Conformance of trainers", _legend()]
+    parts += [f"**{partial(document)}** ({document['trainers'][0]['name']})" for document in documents if partial(document)]
+    for page in pages().values():
+        offering = [(d, one) for d, one in columns if page.id in one["forks"]]
+        if offering:
+            parts += _page(page, offering)
+    parts += ["## What ran", _table(["trainer", "version", "rows"], _coverage(columns))]
+    red = [row for document in documents for row in document["results"] if is_red(row)]
+    if red:
+        parts += ["## Failures", *(f"```\n{failure(row)}\n```" for row in red)]
+    known = [f"- {one['name']}: {line}" for document, one in columns for line in declared(document, one["name"])]
+    if known:
+        parts += ["## Known deviations", "\n".join(known)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _legend() -> str:
+    return (
+        "A number is the largest distance between trainer and page, over all dtypes and examples, in units of the "
+        "rounding error's derived bound; 4 is the limit. `FAIL ×n` is that distance where it is larger, `FAIL` where "
+        "something exact is broken or a NaN came back, `known` a deviation that is declared with its reason below, "
+        "`ERROR` a call that raised. Empty: not offered. This page is made by `lm-conformance report`."
+    )
+
+
+def _page(page: Page, offering: Sequence[tuple[Document, Mapping[str, Any]]]) -> Iterator[str]:
+    yield f"## {page.id}"
+    yield page.title
+    lines: list[list[Any]] = []
+    for clause in page.clauses.values():
+        cells = [
+            cell(row for row in document["results"] if row["trainer"] == one["name"] and covers(row, clause))
+            for document, one in offering
+        ]
+        lines.append([clause.number, _escaped(shortened(clause.text, 90)), clause.level, *cells])
+    yield _table(["", "clause", "level", *(f"{one['name']}" for _, one in offering)], lines)
+    forks = [[fork, *(one["forks"][page.id].get(fork, "") for _, one in offering)] for fork in page.forks]
+    if forks:
+        yield _table(["fork", *(one["name"] for _, one in offering)], forks)
+
+
+def _coverage(columns: Sequence[tuple[Document, Mapping[str, Any]]]) -> list[list[str]]:
+    return [[one["name"], one["version"], counts(document, one["name"])] for document, one in columns]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("_", "\\_").replace("*", "\\*")
+
+
+def _table(headers: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+    return tabulate(lines, headers=list(headers), tablefmt="github", disable_numparse=True)
