@@ -84,9 +84,9 @@ def settings_of(target: Target) -> dict[str, Sequence[Any]]:
         "optimizers.adam": {"beta1": BETAS1, "beta2": BETAS2, "eps": epsilons},
         "optimizers.adamw": {"beta1": BETAS1, "beta2": BETAS2, "eps": epsilons, "weight_decay": decays},
         "optimizers.adafactor": {
-            "eps1": (2.0**-6, 2.0**-10) if target.narrowest == "float16" else (2.0**-6, 2.0**-20, 1e-30),
+            "eps1": (2.0**-6, 2.0**-10) if target.narrowest == "float16" else (2.0**-6, 2.0**-20),
             "eps2": (2.0**-3, 2.0**-6, 1e-3),
-            "clipping_threshold": (1.0, 0.5, 2.0),
+            "clipping_threshold": (1.0, 1.25, 2.0),
             "decay_exponent": (0.75, 0.5, 0.8, 1.0),
             "beta1": (None,) if forks.get("momentum") == "none" else (0.5, 0.75, 0.9375, 0.0),
         },
@@ -171,6 +171,8 @@ def build(
     """
     style = style or Style(scale=0, spread=1, bits=12)
     chosen = {name: pool[0] for name, pool in settings_of(target).items()} | dict(settings)
+    if chosen.get("momentum") == 0 and "dampening" in chosen:
+        chosen["dampening"] = 0.0
     relative = target.offer.forks.get("rate") == "relative"
     rate = chosen.pop("lr", None if relative else RATES[0])
     generator = torch.Generator().manual_seed(seed)

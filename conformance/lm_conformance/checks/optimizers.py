@@ -423,7 +423,7 @@ def _adafactor() -> list[Check]:
             clauses=(8,),
             title="An update is scaled down to the threshold by its root mean square, and never up.",
             search=lambda target: cases(
-                target, updates=(2, 3, 1), shapes=((2, 3), (3,)), drifts=(2, 0), clipping_threshold=(0.5, 1.0, 0.25, 2.0)
+                target, updates=(2, 3, 5, 10), shapes=((2, 3), (3,)), drifts=(2, 0), clipping_threshold=(1.0, 1.25, 1.5)
             ),
         ),
         check(

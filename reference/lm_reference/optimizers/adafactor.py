@@ -103,7 +103,7 @@ def step(
     lr: float | None,  # η_t, what `rate` makes of it; None where it plays no part
     eps1: float,  # ε1, above 0
     eps2: float,  # ε2, above 0
-    clipping_threshold: float,  # d, above 0
+    clipping_threshold: float,  # d, at least 1
     decay_exponent: float,  # c in (0, 1]
     beta1: float | None,  # β1 in [0, 1), None for no momentum
 ) -> tuple[Tensor, State]:

@@ -59,7 +59,7 @@ def step(
     *,
     lr: float,  # η_t, at least 0
     momentum: float,  # μ in [0, 1)
-    dampening: float,  # τ in [0, 1]
+    dampening: float,  # τ in [0, 1); 0 where μ is
     weight_decay: float,  # λ, at least 0
 ) -> tuple[Tensor, State]:
     """One update of one parameter."""

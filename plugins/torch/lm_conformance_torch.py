@@ -1,0 +1,140 @@
+"""Trainers for `torch.optim` and `torch.nn.utils.clip_grad_norm_`: for-loop, foreach and fused, on the CPU and on CUDA."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from lm_conformance.torch_optimizer import TorchOptimizer
+from lm_conformance.trainer import Optimizer, Precision, Trainer, hookimpl, offers
+from torch import Tensor
+
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+
+
+class Torch(Trainer):
+    """What all implementations offer. The for-loop: one operation after the other, each rounded to the parameters' dtype."""
+
+    name = "torch"
+    version = torch.__version__
+    precisions: ClassVar[Mapping[str, Precision]] = {dtype: Precision(scalars="float64") for dtype in DTYPES}
+    implementation: ClassVar[Mapping[str, bool]] = {"foreach": False, "fused": False}
+    device = "cpu"
+
+    def _open(self, kind: type[torch.optim.Optimizer], parameters: Sequence[Tensor], **settings: Any) -> Optimizer:
+        decayed = settings.pop("decayed", None)
+        return TorchOptimizer(
+            parameters,
+            lambda groups: kind(groups, **settings, **self.implementation),
+            decayed=decayed,
+            device=self.device,
+        )
+
+    @offers("optimizers.sgd")
+    def sgd(self, parameters: Sequence[Tensor], **settings: Any) -> Optimizer:
+        return self._open(torch.optim.SGD, parameters, **settings)
+
+    @offers("optimizers.momentum")
+    def momentum(self, parameters: Sequence[Tensor], **settings: Any) -> Optimizer:
+        return self._open(torch.optim.SGD, parameters, **settings)
+
+    @offers("optimizers.nesterov")
+    def nesterov(self, parameters: Sequence[Tensor], **settings: Any) -> Optimizer:
+        return self._open(torch.optim.SGD, parameters, nesterov=True, **settings)
+
+    @offers("optimizers.adam", epsilon="after")
+    def adam(self, parameters: Sequence[Tensor], *, beta1: float, beta2: float, **settings: Any) -> Optimizer:
+        return self._open(torch.optim.Adam, parameters, betas=(beta1, beta2), **settings)
+
+    @offers("optimizers.adamw", decay="rate")
+    def adamw(self, parameters: Sequence[Tensor], *, beta1: float, beta2: float, **settings: Any) -> Optimizer:
+        return self._open(torch.optim.AdamW, parameters, betas=(beta1, beta2), **settings)
+
+    @offers("gradients.global_norm_clipping", epsilon="added")
+    def clip(self, gradients: Sequence[Tensor | None], *, max_norm: float) -> tuple[list[Tensor | None], Tensor]:
+        parameters = []
+        for gradient in gradients:
+            holder = torch.zeros((), device=self.device) if gradient is None else torch.empty_like(gradient)
+            parameters.append(torch.nn.Parameter(holder.to(self.device)))
+            parameters[-1].grad = None if gradient is None else gradient.to(self.device, copy=True)
+        foreach = self.implementation["foreach"]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm, foreach=foreach)
+        return [parameter.grad for parameter in parameters], norm
+
+
+class Loop(Torch):
+    """One tensor after the other, and Adafactor, of which there is no fused implementation."""
+
+    @offers("optimizers.adafactor", rate="capped", epsilon1="floor")
+    def adafactor(
+        self,
+        parameters: Sequence[Tensor],
+        *,
+        eps1: float,
+        eps2: float,
+        clipping_threshold: float,
+        decay_exponent: float,
+        beta1: None,  # noqa: ARG002 declared: momentum = none
+        lr: float,
+    ) -> Optimizer:
+        foreach = self.implementation["foreach"]
+        return TorchOptimizer(
+            parameters,
+            lambda groups: torch.optim.Adafactor(
+                groups,
+                lr=lr,
+                beta2_decay=-decay_exponent,
+                eps=(eps1, eps2),
+                d=clipping_threshold,
+                weight_decay=0.0,
+                foreach=foreach,
+            ),
+            device=self.device,
+        )
+
+
+class Foreach(Loop):
+    """Many tensors in one call."""
+
+    name = "torch[foreach]"
+    implementation: ClassVar[Mapping[str, bool]] = {"foreach": True, "fused": False}
+
+
+class Fused(Torch):
+    """One kernel for the whole update; in 16 bits it computes in float32 and keeps its state in 16."""
+
+    name = "torch[fused]"
+    implementation: ClassVar[Mapping[str, bool]] = {"foreach": False, "fused": True}
+
+
+class Cuda(Loop):
+    """The for-loop on the GPU."""
+
+    name = "torch[cuda]"
+    device = "cuda"
+
+
+class CudaForeach(Foreach):
+    """Many tensors in one call, on the GPU."""
+
+    name = "torch[cuda,foreach]"
+    device = "cuda"
+
+
+class CudaFused(Fused):
+    """One kernel for the whole update, on the GPU."""
+
+    name = "torch[cuda,fused]"
+    device = "cuda"
+
+
+@hookimpl
+def lm_conformance_trainers() -> Iterable[Trainer]:
+    yield Loop()
+    yield Foreach()
+    yield Fused()
+    if torch.cuda.is_available():
+        yield Cuda()
+        yield CudaForeach()
+        yield CudaFused()
