@@ -97,7 +97,7 @@ class Check:
     judge: Callable[[Check, Target, Any], Outcome]
     search: Callable[[Target], SearchStrategy[Any]] | None = None
     edges: Callable[[Target], Iterable[Any]] = lambda target: ()  # noqa: ARG005 cases that are always tried
-    examples: int = 15  # of the search
+    examples: int = 8  # of the search
     mixed: bool = False  # asked once, of parameters of different dtypes, instead of once for each dtype
     skip: Callable[[Target], str | None] = lambda target: None  # noqa: ARG005 why it does not apply
     explain: Callable[[Check, Target, Any, Any], str | None] | None = None  # the fault that a failure looks like

@@ -135,7 +135,7 @@ class Rounded:
     outside of tensors (a hyper-parameter, a count) and round in the format of their scalars.
     """
 
-    __slots__ = ("arithmetic", "error", "is_scalar", "value")
+    __slots__ = ("arithmetic", "error", "inexact", "is_scalar", "value")
     __array_ufunc__ = None  # arrays leave mixed operations to this class
 
     def __init__(self, value: Array, error: Array, arithmetic: Arithmetic, *, scalar: bool = False) -> None:
@@ -143,6 +143,7 @@ class Rounded:
         self.error = error
         self.arithmetic = arithmetic
         self.is_scalar = scalar
+        self.inexact: bool | None = None  # whether no element is exact, once somebody has asked
 
     def __repr__(self) -> str:
         return f"Rounded({self.value!r} ± {self.error!r})"
@@ -175,24 +176,27 @@ class Rounded:
 
     def __add__(self, other: Number) -> Rounded:
         o = self._lift(other)
-        exact = self._is(0) | o._is(0)
-        return self._result(o, self.value + o.value, self.error + o.error, exact=exact)
+        return self._result(o, self.value + o.value, self.error + o.error, exact=self._where(o, 0))
 
     def __sub__(self, other: Number) -> Rounded:
         return self + -self._lift(other)
 
     def __mul__(self, other: Number) -> Rounded:
         o = self._lift(other)
-        error = abs(self.value) * o.error + abs(o.value) * self.error + self.error * o.error
-        exact = self._is(0) | o._is(0) | self._is(1) | o._is(1)
-        return self._result(o, self.value * o.value, error, exact=exact, tiny=True)
+        error = abs(self.value) * o.error + (abs(o.value) + o.error) * self.error
+        return self._result(o, self.value * o.value, error, exact=self._where(o, 0, 1), tiny=True)
 
     def __truediv__(self, other: Number) -> Rounded:
         o = self._lift(other)
         value = np.divide(self.value, o.value)
         smallest = abs(o.value) - o.error
         zero = self._is(0)
-        error = np.where(zero, 0.0, np.where(smallest > 0, np.divide(self.error + abs(value) * o.error, smallest), np.inf))
+        error = np.divide(self.error + abs(value) * o.error, smallest)
+        positive = smallest > 0
+        if np.count_nonzero(positive) != np.size(positive):
+            error = np.where(positive, error, np.inf)
+        if zero is not False:
+            error = np.where(zero, 0.0, error)
         return self._result(o, value, error, exact=zero | o._is(1), tiny=True)
 
     def __pow__(self, exponent: Number) -> Rounded:
@@ -233,9 +237,7 @@ class Rounded:
     def sqrt(self) -> Rounded:
         """√x; the bound is the distance to √(x - error), the farther end."""
         root = np.sqrt(self.value)
-        below = np.sqrt(np.maximum(self.value - self.error, 0.0))
-        above = np.sqrt(self.value + self.error)
-        return self._result(self, root, np.maximum(root - below, above - root))
+        return self._result(self, root, root - np.sqrt(np.maximum(self.value - self.error, 0.0)))
 
     def rsqrt(self) -> Rounded:
         """1 / √x."""
@@ -308,8 +310,24 @@ class Rounded:
         return number if isinstance(number, Rounded) else self.arithmetic.scalar(number)
 
     def _is(self, number: int) -> Array:
-        """Where this is exactly 0, or exactly 1 or -1."""
+        """Where this is exactly `number` or its negative; a plain False where it is nowhere."""
+        if self.is_scalar:
+            return self.error == 0 and abs(self.value) == number
+        if self.inexact is None:
+            self.inexact = np.count_nonzero(self.error) == np.size(self.error)
+        if self.inexact:
+            return False
         return (abs(self.value) == number) & (self.error == 0)
+
+    def _where(self, other: Rounded, *numbers: int) -> Array:
+        """Where this or the other is exactly one of some numbers."""
+        result: Array = False
+        for number in numbers:
+            for operand in (self, other):
+                found = operand._is(number)
+                if found is not False:
+                    result = result | found
+        return result
 
     def _result(
         self,
@@ -326,10 +344,14 @@ class Rounded:
         if self.is_scalar and other.is_scalar:
             rounding = 0.0 if exact else arithmetic.scalar_roundoff * roundings * abs(value)
             return Rounded(float(value), float(error + rounding), arithmetic, scalar=True)
-        rounding = arithmetic.roundoff * roundings * abs(value)
+        size = abs(value)
+        rounding = (arithmetic.roundoff * roundings) * size
         if tiny:
             rounding = rounding + arithmetic.underflow
-        return self._checked(value, error + np.where(exact, 0.0, rounding), arithmetic)
+        if exact is not False:
+            rounding = np.where(exact, 0.0, rounding)
+        error = error + rounding
+        return Rounded(value, _unless_overflow(size, error, arithmetic), arithmetic)
 
     def _common(self, other: Rounded) -> Arithmetic:
         """Of two numbers in different formats, the result may be in the coarser one."""
@@ -339,8 +361,13 @@ class Rounded:
             return other.arithmetic
         return self.arithmetic
 
-    def _checked(self, value: Array, error: Array, arithmetic: Arithmetic | None = None) -> Rounded:
-        """Nothing is known of a result that overflows, or comes from one that did."""
-        arithmetic = arithmetic or self.arithmetic
-        known = abs(value) + error <= arithmetic.largest
-        return Rounded(value, error if np.all(known) else np.where(known, error, np.inf), arithmetic)
+    def _checked(self, value: Array, error: Array) -> Rounded:
+        return Rounded(value, _unless_overflow(abs(value), error, self.arithmetic), self.arithmetic)
+
+
+def _unless_overflow(size: Array, error: Array, arithmetic: Arithmetic) -> Array:
+    """The error; infinite where the result may overflow, because nothing is known of it then."""
+    known = size + error <= arithmetic.largest
+    if np.count_nonzero(known) == np.size(known):
+        return error
+    return np.where(known, error, np.inf)

@@ -43,15 +43,21 @@ def cases(
 ) -> st.SearchStrategy[Case]:
     """Gradients whose norm is the threshold divided by one of `relative`."""
 
+    number, shape, layout = (st.sampled_from(tuple(pool)) for pool in (tensors, shapes, layouts))
+    how, ratios, seeds = styles(target.narrowest), st.sampled_from(tuple(relative)), st.integers(0, 2**32 - 1)
+
     @st.composite
     def draw_case(draw: st.DrawFn) -> Case:
-        sizes = [draw(st.sampled_from(tuple(shapes))) for _ in range(draw(st.sampled_from(tuple(tensors))))]
-        style = draw(styles(target.narrowest))
-        ratio = draw(st.sampled_from(tuple(relative)))
-        seed = draw(st.integers(0, 2**32 - 1))
-        gone = draw(st.sets(st.integers(0, len(sizes) - 1))) if missing else set()
-        where = [draw(st.sampled_from(tuple(layouts))) for _ in sizes]
-        return build(target, shapes=sizes, style=style, ratio=ratio, seed=seed, missing=gone, layouts=where)
+        sizes = [draw(shape) for _ in range(draw(number))]
+        return build(
+            target,
+            shapes=sizes,
+            style=draw(how),
+            ratio=draw(ratios),
+            seed=draw(seeds),
+            missing=draw(st.sets(st.integers(0, len(sizes) - 1))) if missing else None,
+            layouts=[draw(layout) for _ in sizes],
+        )
 
     return draw_case()
 

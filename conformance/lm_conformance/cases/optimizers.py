@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,6 @@ def cases(
     missing: bool = False,
     resume: bool = False,
     layouts: Sequence[str] = ("contiguous",),
-    watch: Callable[[int], frozenset[int]] | None = None,
     **pools: Sequence[Any],
 ) -> st.SearchStrategy[Case]:
     """Cases of the target's page. `pools` narrow the settings; `drifts` and `offsets` are those of `build`."""
@@ -116,32 +115,28 @@ def cases(
     if target.offer.forks.get("rate") == "relative":
         rates = (None,)
     values.setdefault("lr", rates)
-    fields = {name: st.sampled_from(tuple(pool)) for name, pool in values.items()}
+    fields = st.fixed_dictionaries({name: st.sampled_from(tuple(pool)) for name, pool in values.items()})
+    how = style if style is not None else styles(target.narrowest)
+    count, offset, drift = (st.sampled_from(tuple(pool)) for pool in (updates, offsets, drifts))
+    number, shape, layout = (st.sampled_from(tuple(pool)) for pool in (tensors, shapes, layouts))
+    seeds = st.integers(0, 2**32 - 1)
 
     @st.composite
     def draw_case(draw: st.DrawFn) -> Case:
-        count = draw(st.sampled_from(tuple(updates)))
-        sizes = [draw(st.sampled_from(tuple(shapes))) for _ in range(draw(st.sampled_from(tuple(tensors))))]
-        drawn = draw(st.fixed_dictionaries(fields))
-        how = draw(style if style is not None else styles(target.narrowest))
-        drift = draw(st.sampled_from(tuple(drifts)))
-        offset = draw(st.sampled_from(tuple(offsets)))
-        seed = draw(st.integers(0, 2**32 - 1))
-        spread = [draw(st.sampled_from(tuple(layouts))) for _ in sizes] if len(layouts) > 1 else list(layouts) * len(sizes)
+        n, sizes = draw(count), [draw(shape) for _ in range(draw(number))]
         return build(
             target,
-            drawn,
+            draw(fields),
             shapes=sizes,
-            updates=count,
-            style=how,
-            drift=drift,
-            offset=offset,
-            seed=seed,
-            layouts=spread,
+            updates=n,
+            style=draw(how),
+            drift=draw(drift),
+            offset=draw(offset),
+            seed=draw(seeds),
+            layouts=[draw(layout) if len(layouts) > 1 else layouts[0] for _ in sizes],
             changing_rate=changing_rate,
             missing=missing,
-            resume=draw(st.integers(1, count - 1)) if resume and count > 1 else None,
-            watched=None if watch is None else watch(count),
+            resume=draw(st.integers(1, n - 1)) if resume and n > 1 else None,
         )
 
     return draw_case()

@@ -175,7 +175,7 @@ CHECKS = [
         judge=same_gradients,
         edges=lambda target: [build(target, shapes=((1,),), style=Style(0)), build(target, shapes=((700,),), seed=2)],
         search=lambda target: cases(target, relative=_LONG),
-        examples=25,
+        examples=15,
     ),
     _check(
         name="short_gradients",
@@ -184,7 +184,7 @@ CHECKS = [
         judge=same_gradients,
         edges=lambda target: [Case(build(target, shapes=((4,),), style=Style(0)).gradients, 2.0)],
         search=lambda target: cases(target, relative=_SHORT),
-        examples=20,
+        examples=12,
     ),
     _check(
         name="zero_gradients",
@@ -201,7 +201,7 @@ CHECKS = [
         search=lambda target: cases(
             target, relative=(0.5, 0.25, 0.7), tensors=(2, 3, 7), shapes=[s for s in SHAPES if 0 not in s], layouts=LAYOUTS
         ),
-        examples=25,
+        examples=15,
     ),
     _check(
         name="mixed_dtypes",
@@ -210,7 +210,7 @@ CHECKS = [
         judge=same_gradients,
         search=lambda target: cases(target, relative=(0.5, 0.25), tensors=(2, 4)),
         mixed=True,
-        examples=8,
+        examples=5,
     ),
     _check(
         name="missing_gradients",

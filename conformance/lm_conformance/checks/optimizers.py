@@ -210,7 +210,7 @@ def _common(  # the checks that every page has
             clauses=equations,
             title="For any settings, gradients and parameters, the first updates are the page's.",
             search=lambda target: cases(target, updates=(1, 2, 3, 5, 10), tensors=(1, 2)),
-            examples=40,
+            examples=24,
         ),
         check(
             name="learning_rate",
@@ -225,7 +225,7 @@ def _common(  # the checks that every page has
             title="A gradient that is exactly zero is a gradient: the update is finite, and moments decay.",
             edges=_zeros,
             search=lambda target: cases(target, updates=(2, 3, 4), style=_with_zeros(target)),
-            examples=8,
+            examples=5,
         ),
         check(
             name="missing_gradient",
@@ -244,7 +244,7 @@ def _common(  # the checks that every page has
             search=lambda target: cases(
                 target, updates=(2, 1, 3), tensors=(2, 3, 6, 1), shapes=[s for s in SHAPES if 0 not in s], layouts=LAYOUTS
             ),
-            examples=20,
+            examples=12,
         ),
         check(
             name="no_elements",
@@ -258,7 +258,7 @@ def _common(  # the checks that every page has
             title="Parameters of different dtypes in one optimizer are each updated in their own precision.",
             search=lambda target: cases(target, updates=(2, 1, 3), tensors=(2, 4), drifts=(0,)),
             mixed=True,
-            examples=8,
+            examples=5,
         ),
         check(
             name="two_optimizers",
@@ -266,7 +266,7 @@ def _common(  # the checks that every page has
             title="Two optimizers that take turns share no state.",
             judge=same_side_by_side,
             search=lambda target: cases(target, updates=(2, 3), tensors=(2,), shapes=((3,),)),
-            examples=5,
+            examples=3,
         ),
         check(
             name="long_run",
@@ -284,7 +284,7 @@ def _common(  # the checks that every page has
                 title="Save, load and continue gives the bits of the run that was not interrupted.",
                 judge=same_after_resume,
                 search=lambda target: cases(target, updates=(2, 3, 5), tensors=(1, 2), resume=True, changing_rate=True),
-                examples=10,
+                examples=6,
             )
         )
     return found
@@ -345,7 +345,7 @@ def _adam(page: str, *, decay: bool) -> list[Check]:
             clauses=(update,),
             title="ε stands where the page has it, and with its own size, at gradients as small as ε.",
             search=_epsilon_cases,
-            examples=20,
+            examples=12,
         ),
         check(
             name="first_update",
@@ -404,7 +404,7 @@ def _adafactor() -> list[Check]:
             title="The second moment of a matrix is the product of its rows' and columns' means.",
             edges=lambda target: [build(target, {"clipping_threshold": 2.0**20}, shapes=(big[0],), updates=2, seed=8)],
             search=lambda target: cases(target, updates=(1, 2, 3), shapes=_MATRICES, **calm),
-            examples=20,
+            examples=12,
         ),
         check(
             name="vectors",
@@ -458,7 +458,7 @@ def _adafactor() -> list[Check]:
                 for shape in ((2, 3, 4), (4, 3, 2), (3, 2, 3, 2), (127, 200), (128, 128), (128, 2, 130), (130, 2, 128))
             ],
             search=lambda target: cases(target, updates=(1, 2), shapes=((2, 3, 4), (5, 4, 3), (4, 1, 3), (1, 1))),
-            examples=8,
+            examples=5,
         ),
         check(
             name="memory",
