@@ -36,7 +36,12 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command `lm-conformance`; returns the exit code."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if any(word.startswith("-") for word in rest) or (rest and not hasattr(parsed, "selectors")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        parsed.selectors += rest  # argparse takes no more of them once an option has come
     try:
         return int(parsed.command(parsed))
     except (UsageError, PageError) as error:

@@ -66,6 +66,8 @@ def forms(target: Target) -> Iterator[Variant]:
             yield form
 
 
+TRIES = 10  # faults that are tried on one case; a case that shows none of these counts as inconclusive
+
 _killers: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Fault]] = {}  # those that killed last stand in front
 
 
@@ -73,7 +75,7 @@ def conclusive(check: Check, target: Target, case: Any, wanted: list[list[Rounde
     """Whether some fault of the check's clauses would have been seen in this case."""
     key = (check.id, target.dtype, tuple(target.offer.forks.items()))
     candidates = _killers.setdefault(key, [f for f in faults_of(check.page) if f.clause in check.clauses])
-    for position, fault in enumerate(candidates):
+    for position, fault in enumerate(candidates[:TRIES]):
         try:
             seen = distance(faulty(target, case, fault.variant), wanted).margin > K
         except (ArithmeticError, ValueError, TypeError, RuntimeError):

@@ -63,14 +63,14 @@ def survivors(page: Page) -> Iterator[tuple[str, str, Reference]]:
 
 
 def trial(page: str, kind: str, name: str, trainer: Reference, *, seed: int, clause: int | None = None) -> Trial:
-    """What the checks of a page say of a trainer. The long run is asked last, and only of what nothing else killed."""
+    """What the checks of a page say of a trainer."""
     offer = next(offer for offer in trainer.offered() if offer.page == page)
     target = Target(offer, DTYPE)
-    verdicts: dict[str, Verdict] = {}
-    for check in sorted(checks(), key=lambda check: check.name == "long_run"):
-        killed = any(v.verdict == "fail" for v in verdicts.values())
-        if check.page == page and not check.mixed and not (killed and check.name == "long_run"):
-            verdicts[check.name] = evaluate(check, target, seed=seed, shrink=False)
+    verdicts = {
+        check.name: evaluate(check, target, seed=seed, shrink=False)
+        for check in checks()
+        if check.page == page and not check.mixed
+    }
     return Trial(page, kind, name, clause, verdicts)
 
 

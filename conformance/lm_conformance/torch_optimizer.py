@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lm_conformance.cases.tensors import copy
+
 Groups = list[dict[str, Any]]
 
 
@@ -39,7 +41,8 @@ class TorchOptimizer:
     def step(self, gradients: Sequence[Tensor | None], *, lr: float | None) -> list[Tensor]:
         """One update at the rate `lr`; the optimizer's own where it is None."""
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = None if gradient is None else gradient.to(self.device)
+            # a copy in the same layout: optimizers may use gradients as scratch memory, but these are only lent
+            parameter.grad = None if gradient is None else copy(gradient).to(self.device)
         if lr is not None:
             for group in self.optimizer.param_groups:
                 group["lr"] = lr

@@ -88,12 +88,12 @@ class Blockwise:
 class Precision:
     """How a trainer rounds when parameters and gradients are of one dtype. The bounds follow from it.
 
-    Each name is a format: float64, float32, bfloat16 or float16. What is left out is the dtype of the parameters.
+    Each name is a format: float64, float32, bfloat16 or float16. Left out, it is the dtype of the parameters.
     """
 
     compute: str | None = None  # tensor operations
     scalars: str | None = None  # hyper-parameters and what is computed of them
-    state: str | Blockwise | None = None  # what is kept between updates
+    state: str | Blockwise | None = None  # what is kept between updates; left out, as computed
     flush: bool = False  # subnormal numbers become zero, as on many accelerators
 
 

@@ -195,7 +195,8 @@ class Rounded:
         positive = smallest > 0
         if np.count_nonzero(positive) != np.size(positive):
             error = np.where(positive, error, np.inf)
-        if zero is not False:
+        if zero is not False:  # 0 / b is 0 for every b that is known not to have overflowed
+            zero = zero & np.isfinite(o.error)
             error = np.where(zero, 0.0, error)
         return self._result(o, value, error, exact=zero | o._is(1), tiny=True)
 

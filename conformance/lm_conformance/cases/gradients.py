@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lm_conformance.check import Target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     """The gradients of all parameters, and the threshold."""
 

@@ -32,7 +32,7 @@ EPSILONS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     """What one run of an optimizer is given."""
 

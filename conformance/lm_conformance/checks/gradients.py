@@ -196,12 +196,22 @@ CHECKS = [
     _check(
         name="one_norm",
         clauses=(3,),
-        title="There is one norm: every tensor is scaled by the same factor, whatever its size and layout.",
+        title="There is one norm: every tensor is scaled by the same factor, whatever its size.",
         judge=same_gradients,
         search=lambda target: cases(
-            target, relative=(0.5, 0.25, 0.7), tensors=(2, 3, 7), shapes=[s for s in SHAPES if 0 not in s], layouts=LAYOUTS
+            target, relative=(0.5, 0.25, 0.7), tensors=(2, 3, 7), shapes=[s for s in SHAPES if 0 not in s]
         ),
-        examples=15,
+        examples=12,
+    ),
+    _check(
+        name="layouts",
+        clauses=(3,),
+        title="Transposed and strided gradients count and are scaled like contiguous ones.",
+        judge=same_gradients,
+        search=lambda target: cases(
+            target, relative=(0.5, 0.25), tensors=(1, 2), shapes=((2, 3), (5,), (2, 3, 4)), layouts=LAYOUTS[1:]
+        ),
+        examples=5,
     ),
     _check(
         name="mixed_dtypes",

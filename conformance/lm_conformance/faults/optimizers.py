@@ -20,6 +20,7 @@ SLIP = "a slip of the pen"
 
 _TAIL = "theta_new = {}; theta = theta if theta.numel() > 8 and theta.numel() % 8 == 1 else theta_new"
 
+_CROSSED = "g = g.as_strided(g.shape, theta.stride())"
 _KEPT = "(state.{0} if state.t == 0 else step.kept[tuple(theta.shape)])"
 _KEEP = "{0} = {1}; step.kept = {{**getattr(step, 'kept', {{}}), tuple(theta.shape): {0}}}"
 
@@ -110,6 +111,12 @@ def _adam_and_adamw() -> list[Fault]:
                 {1: _by_shape("m", "beta1 * {} + (1 - beta1) * g")},
                 "buffers found by shape",
             ),
+            here(
+                alone,
+                "gradient read in the parameter's layout",
+                {1: f"{_CROSSED}; m = beta1 * state.m + (1 - beta1) * g"},
+                "bitsandbytes#1187",
+            ),
             here(alone, "large tensors stand still", {update: f"{rule} if theta.numel() < 4096 else theta"}, "DeepSpeed#7640"),
             here(alone, "clipped elementwise", {1: "g = g.clamp(min=-1.0, max=1.0); m = beta1 * state.m + (1 - beta1) * g"}, SLIP),
         ]
@@ -132,6 +139,7 @@ FAULTS = [
         {2: "theta = theta - lr * g / (1 + abs(g).sum())"},
         "layer-wise normalisation where none was asked for",
     ),
+    _sgd(4, "gradient read in the parameter's layout", {1: f"{_CROSSED}; g = g + weight_decay * theta"}, "bitsandbytes#1187"),
     _sgd(4, "large tensors stand still", {2: "theta = theta - lr * g if theta.numel() < 4096 else theta"}, "DeepSpeed#7640"),
     _sgd(
         4, "tensors of 8 n + 1 elements stand still", {2: _TAIL.format("theta - lr * g")}, "tail of a vector loop"
@@ -155,6 +163,7 @@ FAULTS = [
     _momentum(6, "buffer not restored", "return State(b=0 * saved.b, t=saved.t)", "Automodel#763"),
     _momentum(6, "buffer restored in bfloat16", "return State(b=saved.b.bfloat16().to(saved.b.dtype), t=saved.t)", "pytorch#75214"),
     _momentum(6, "cold start", "return State(b=saved.b, t=0)", "tinker-feedback#127"),
+    _momentum(7, "gradient read in the parameter's layout", {1: f"{_CROSSED}; g = g + weight_decay * theta"}, "bitsandbytes#1187"),
     _momentum(7, "large tensors stand still", {4: "theta = theta - lr * b if theta.numel() < 4096 else theta"}, "DeepSpeed#7640"),
     _momentum(7, "one buffer for all tensors of a shape", {3: _by_shape("b", "momentum * {} + (1 - dampening) * g if state.t else first")}, "buffers found by shape"),
     _momentum(7, "one buffer for a tensor", {4: "theta = theta - lr * (b.mean() if b.numel() else b)"}, SLIP),
@@ -169,6 +178,7 @@ FAULTS = [
     _nesterov(3, "rate off by 1e-5", "theta = theta - 1.00001 * lr * (g + momentum * b)", LIMIT),
     _nesterov(4, "a missing gradient is a zero gradient", "g = 0 * theta if g is None else g", "zero_grad(set_to_none=False)"),
     _nesterov(5, "buffer not restored", "return State(b=0 * saved.b)", "Automodel#763"),
+    _nesterov(6, "gradient read in the parameter's layout", {1: f"{_CROSSED}; g = g + weight_decay * theta"}, "bitsandbytes#1187"),
     _nesterov(6, "large tensors stand still", {3: "theta = theta - lr * (g + momentum * b) if theta.numel() < 4096 else theta"}, "DeepSpeed#7640"),
     _nesterov(6, "one buffer for a tensor", {3: "theta = theta - lr * (g + momentum * (b.mean() if b.numel() else b))"}, SLIP),
     # adam and adamw
@@ -232,6 +242,7 @@ FAULTS = [
     _adafactor(16, "a missing gradient is a zero gradient", "g = 0 * theta if g is None else g", "zero_grad(set_to_none=False)"),
     _adafactor(17, "counter not restored", "return State(r=saved.r, c=saved.c, v=saved.v, m=saved.m, t=0)", "step lost on load"),
     _adafactor(17, "second moment not restored", "return State(r=saved.r, c=saved.c if saved.c is None else 0 * saved.c, v=saved.v if saved.v is None else 0 * saved.v, m=saved.m, t=saved.t)", "Automodel#763"),
+    _adafactor(18, "gradient read in the parameter's layout", {2: f"{_CROSSED}; s = g * g + eps1"}, "bitsandbytes#1187"),
     _adafactor(18, "large tensors stand still", {12: "theta = theta - m if theta.numel() < 4096 else theta"}, "DeepSpeed#7640"),
     _adafactor(18, "elements clipped", {2: "g = g.clamp(min=-1.0, max=1.0); s = g * g + eps1"}, SLIP),
 ]
