@@ -99,6 +99,7 @@ class Check:
     edges: Callable[[Target], Iterable[Any]] = lambda target: ()  # noqa: ARG005 cases that are always tried
     examples: int = 8  # of the search
     mixed: bool = False  # asked once, of parameters of different dtypes, instead of once for each dtype
+    slow: bool = False  # the selftest asks it only of what survives the others
     skip: Callable[[Target], str | None] = lambda target: None  # noqa: ARG005 why it does not apply
     explain: Callable[[Check, Target, Any, Any], str | None] | None = None  # the fault that a failure looks like
 

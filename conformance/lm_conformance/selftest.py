@@ -63,14 +63,14 @@ def survivors(page: Page) -> Iterator[tuple[str, str, Reference]]:
 
 
 def trial(page: str, kind: str, name: str, trainer: Reference, *, seed: int, clause: int | None = None) -> Trial:
-    """What the checks of a page say of a trainer."""
+    """What the checks of a page say of a trainer. Slow ones are only asked of what no other has killed."""
     offer = next(offer for offer in trainer.offered() if offer.page == page)
     target = Target(offer, DTYPE)
-    verdicts = {
-        check.name: evaluate(check, target, seed=seed, shrink=False)
-        for check in checks()
-        if check.page == page and not check.mixed
-    }
+    verdicts: dict[str, Verdict] = {}
+    for check in sorted(checks(), key=lambda check: check.slow):
+        killed = kind == "fault" and any(verdict.verdict == "fail" for verdict in verdicts.values())
+        if check.page == page and not check.mixed and not (check.slow and killed):
+            verdicts[check.name] = evaluate(check, target, seed=seed, shrink=False)
     return Trial(page, kind, name, clause, verdicts)
 
 
@@ -101,9 +101,11 @@ def without_fault(faults: tuple[Fault, ...]) -> list[str]:
 
 
 def idle_checks(trials: list[Trial]) -> list[str]:
-    """Checks that kill no fault."""
-    killers = {(one.page, name) for one in trials for name in one.killers if one.kind == "fault"}
-    return [check.id for check in checks() if not check.mixed and (check.page, check.name) not in killers]
+    """Checks that kill no fault, of those that were asked of one."""
+    faults_tried = [one for one in trials if one.kind == "fault"]
+    killers = {(one.page, name) for one in faults_tried for name in one.killers}
+    asked = {(one.page, name) for one in faults_tried for name in one.verdicts}
+    return [check.id for check in checks() if (check.page, check.name) in asked - killers]
 
 
 

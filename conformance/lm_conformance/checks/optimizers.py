@@ -184,10 +184,15 @@ def _sized(target: Target) -> list[Case]:
 
 def _crossed(target: Target) -> list[Case]:
     """Parameters in another layout than their gradients, and in the same."""
-    layouts = ("transposed", "strided")
-    same = build(target, {}, shapes=((4, 6), (6, 4)), layouts=layouts, updates=2, style=Style(0, 1, 12), seed=3)
-    rows = tuple(tuple(None if g is None else g.contiguous() for g in row) for row in same.gradients)
-    return [replace(same, gradients=rows), same]
+    style = Style(0, 1, 12)
+    one = build(target, {}, shapes=((4, 6),), layouts=("transposed",), style=style, seed=3)
+    two = build(target, {}, shapes=((4, 6), (6, 4)), layouts=("transposed", "strided"), updates=2, style=style, seed=3)
+    return [_contiguous_gradients(one), _contiguous_gradients(two), two]
+
+
+def _contiguous_gradients(case: Case) -> Case:
+    rows = tuple(tuple(None if g is None else g.contiguous() for g in row) for row in case.gradients)
+    return replace(case, gradients=rows)
 
 
 def _empty(target: Target) -> list[Case]:
@@ -289,6 +294,7 @@ def _common(  # the checks that every page has
             clauses=equations,
             title="After 300 and after 1,000 updates the parameters are still the page's.",
             edges=lambda target: _long(target, quiet=quiet, **(long_settings or {})),
+            slow=True,
             skip=partial(_rounds_away, quiet=quiet),
         ),
     ]

@@ -155,6 +155,7 @@ FAULTS = [
     _momentum(3, "dampening ignored", "b = first if state.t == 0 else momentum * state.b + g", "an option never read"),
     _momentum(3, "dampening from the wrong term", "b = first if state.t == 0 else momentum * (1 - dampening) * state.b + g", SLIP),
     _momentum(3, "momentum off by 1e-5", "b = first if state.t == 0 else 1.00001 * momentum * state.b + (1 - dampening) * g", LIMIT),
+    _momentum(3, "buffer emptied at every 256th update", "b = first if state.t % 256 == 0 else momentum * state.b + (1 - dampening) * g", "counter kept in 8 bits"),
     _momentum(4, "previous buffer", "theta = theta - lr * (state.b if state.t else b)", "one update late"),
     _momentum(4, "Nesterov's step", "theta = theta - lr * (g + momentum * b)", "nesterov on by default"),
     _momentum(4, "rate off by 1e-5", "theta = theta - 1.00001 * lr * b", LIMIT),
