@@ -9,9 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lm_conformance.trainer import Offer, Precision
 from lm_reference.page import Page, pages
 from lm_reference.rounding import Arithmetic
+
+from lm_conformance.trainer import Offer, Precision
 
 if TYPE_CHECKING:
     import torch
@@ -124,5 +125,3 @@ def checks() -> tuple[Check, ...]:
         if path.stem != "__init__":
             found += import_module(f"lm_conformance.checks.{path.stem}").CHECKS
     return tuple(sorted(found, key=lambda check: check.page))
-
-

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lm_reference.page import PageError, pages
+
 import lm_conformance
 from lm_conformance.errors import SuiteError, UsageError, nearest
-from lm_reference.page import PageError, pages
 
 if TYPE_CHECKING:
     from lm_conformance.results import Result
@@ -77,10 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--also", metavar="TRAINER", action="append", default=[], help="another trainer in the same run")
     run.add_argument("--variants", action="store_true", help="all trainers of the plugin: torch, torch[foreach], …")
-    run.add_argument("--dtype", metavar="D", action="append", default=[], help="only parameters of this dtype; repeatable")
+    run.add_argument(
+        "--dtype", metavar="D", action="append", default=[], help="only parameters of this dtype; repeatable"
+    )
     run.add_argument("--seed", type=int, help="of the search; default: a fresh one, which is printed")
     run.add_argument("--examples", type=float, default=1.0, metavar="X", help="multiply the number of examples by X")
-    run.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds for one call of the trainer (30)")
+    run.add_argument(
+        "--timeout", type=float, default=30.0, metavar="S", help="seconds for one call of the trainer (30)"
+    )
     run.add_argument("--jobs", type=int, metavar="N", help="processes; default: one for each core in longer runs")
     run.add_argument("--output", type=Path, metavar="FILE", help="write the report as JSON")
     run.set_defaults(command=_run)

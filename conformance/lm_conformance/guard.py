@@ -102,7 +102,7 @@ def as_tensor(what: str, result: Any) -> Tensor:
         if isinstance(result, torch.Tensor):
             return result.detach().cpu()
         if hasattr(result, "__dlpack__") and not isinstance(result, np.ndarray):
-            return torch.from_dlpack(result).cpu()
+            return torch.utils.dlpack.from_dlpack(result).cpu()
         return torch.from_numpy(np.array(result))
     except Exception as error:
         kind = type(result).__name__

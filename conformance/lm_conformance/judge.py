@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from lm_reference.page import PageError, Variant
+from lm_reference.rounding import Array, Rounded, evaluation
 
 from lm_conformance.check import Check, Outcome, Target
 from lm_conformance.compare import K, distance
 from lm_conformance.faults import faults_of
-from lm_reference.page import PageError, Variant
-from lm_reference.rounding import Array, Rounded, evaluation
 
 if TYPE_CHECKING:
     from lm_conformance.faults import Fault
@@ -53,7 +53,9 @@ def _failure(results: Any, wanted: Any, place: Any) -> dict[str, Any]:
     else:
         reason = f"got {got:.9g}, expected {value:.9g} ± {error:.2g}"
     return {
-        "failure": f"{reason} ({where}, {margin:.3g} times the bound)" if np.isfinite(margin) else f"{reason} ({where})",
+        "failure": f"{reason} ({where}, {margin:.3g} times the bound)"
+        if np.isfinite(margin)
+        else f"{reason} ({where})",
         "details": (f"expected {value:.17g} ± {error:.3g}", f"obtained {got:.17g}", f"at result {result + 1}, {where}"),
     }
 

@@ -84,4 +84,5 @@ def _entry(
         for value in values:
             if value not in existing:
                 raise UsageError(f"{where}: there is no {name} {value!r}{nearest(str(value), existing)}.")
-    return Known(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return Known(**values)

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pluggy
+from lm_reference.rounding import FORMATS
 
 from lm_conformance import hookspecs
 from lm_conformance.errors import UsageError, nearest
 from lm_conformance.trainer import Trainer
-from lm_reference.rounding import FORMATS
 
 GROUP = "lm_conformance"
 
@@ -98,20 +98,20 @@ def _trainers(name: str, module: ModuleType) -> Iterable[Trainer]:
     try:
         manager.register(module)
         manager.check_pending()
-        results = manager.hook.lm_conformance_trainers()
-        if not results:
-            raise UsageError(f"{name} has no function lm_conformance_trainers marked with @hookimpl.")
-        return [trainer for result in results for trainer in result]
-    except UsageError:
-        raise
+        found = [list(result) for result in manager.hook.lm_conformance_trainers()]
     except (Exception, SystemExit) as error:
         raise UsageError(f"plugin {name!r} cannot be used: {_said(error)}") from error
+    if not found:
+        raise UsageError(f"{name} has no function lm_conformance_trainers marked with @hookimpl.")
+    return found[0]
 
 
 def _validate(plugin: str, trainer: Trainer) -> None:
     if not isinstance(trainer, Trainer):
         kind = type(trainer).__name__
-        raise UsageError(f"plugin {plugin!r} yields {kind}, but must yield instances of lm_conformance.trainer.Trainer.")
+        raise UsageError(
+            f"plugin {plugin!r} yields {kind}, but must yield instances of lm_conformance.trainer.Trainer."
+        )
     if not isinstance(getattr(trainer, "name", None), str):
         raise UsageError(f"plugin {plugin!r} yields a {type(trainer).__name__} without a name.")
     unknown = [dtype for dtype in trainer.precisions if dtype not in FORMATS]

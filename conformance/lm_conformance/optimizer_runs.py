@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from lm_reference.rounding import FORMATS, Array, Rounded
 from torch import Tensor
 
 from lm_conformance import guard
@@ -14,13 +15,13 @@ from lm_conformance.cases.optimizers import Case
 from lm_conformance.cases.tensors import copy
 from lm_conformance.errors import TrainerError
 from lm_conformance.trainer import Blockwise, Resumable
-from lm_reference.rounding import FORMATS, Array, Rounded
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from lm_conformance.check import Target
     from lm_reference.page import Variant
+
+    from lm_conformance.check import Target
 
 Run = list[list[Any]]  # for each watched update one array for each parameter
 

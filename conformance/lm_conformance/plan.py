@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+from lm_reference.page import pages
+from lm_reference.rounding import FORMATS
+
 from lm_conformance import known, loading
 from lm_conformance.check import MIXED, Check, checks
 from lm_conformance.errors import UsageError, nearest
 from lm_conformance.known import Known
 from lm_conformance.trainer import Offer, Trainer
-from lm_reference.page import pages
-from lm_reference.rounding import FORMATS
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ def plan(
     chosen = selected(selectors)
     for dtype in dtypes:
         if dtype not in (*FORMATS, MIXED):
-            raise UsageError(f"there is no dtype {dtype!r}{nearest(dtype, FORMATS)}. Dtypes: {', '.join(FORMATS)}, {MIXED}.")
+            raise UsageError(
+                f"there is no dtype {dtype!r}{nearest(dtype, FORMATS)}. Dtypes: {', '.join(FORMATS)}, {MIXED}."
+            )
     made = Plan()
     for name in dict.fromkeys(names):
         try:
@@ -149,5 +152,3 @@ def find(row: Row) -> tuple[Check, Offer]:
     trainer = next(one for one in plugin_of(row.plugin).trainers if one.name == row.trainer)
     check = next(one for one in checks() if one.id == row.check)
     return check, next(offer for offer in trainer.offered() if offer.page == check.page)
-
-

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lm_conformance.trainer import Offer, Precision, Trainer, hookimpl
 from lm_reference.page import Variant, pages
+
+from lm_conformance.trainer import Offer, Precision, Trainer, hookimpl
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,9 +31,7 @@ class Reference(Trainer):
         "float16": Precision(compute="float32", scalars="float64"),
     }
 
-    def __init__(
-        self, forks: Mapping[str, Mapping[str, str]] | None = None, variants: Iterable[Variant] = ()
-    ) -> None:
+    def __init__(self, forks: Mapping[str, Mapping[str, str]] | None = None, variants: Iterable[Variant] = ()) -> None:
         self.forks = forks or {}
         self.variants = tuple(variants)
 
@@ -43,9 +42,9 @@ class Reference(Trainer):
     def _method(self, page: str) -> Any:
         sides = pages()[page].sides(self.forks.get(page, {}))
         module = pages()[page].module(*sides, *(variant for variant in self.variants if variant.page == page))
-        opened = partial(Updates, module) if page.startswith("optimizers.") else partial(clip, module)
-        opened.__name__ = page.split(".")[1]  # type: ignore[attr-defined]
-        return opened
+        method: Any = partial(Updates, module) if page.startswith("optimizers.") else partial(clip, module)
+        method.__name__ = page.split(".")[1]
+        return method
 
 
 def wide(tensor: Tensor) -> Tensor:
@@ -58,7 +57,9 @@ def wide(tensor: Tensor) -> Tensor:
 def clip(page: ModuleType, gradients: Sequence[Tensor | None], *, max_norm: float) -> tuple[list[Tensor | None], Any]:
     """Clipping made of a page."""
     clipped, norm = page.clip([None if g is None else wide(g) for g in gradients], max_norm=max_norm)
-    return [None if g is None else g.to(like.dtype) for g, like in zip(clipped, gradients, strict=True)], norm
+    return [
+        g if g is None or like is None else g.to(like.dtype) for g, like in zip(clipped, gradients, strict=True)
+    ], norm
 
 
 class Updates:

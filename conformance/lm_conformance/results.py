@@ -100,7 +100,9 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """The report as plain data."""
-        return {"format": FORMAT, "complete": self.complete} | self.header | {"results": [asdict(r) for r in self.results]}
+        return (
+            {"format": FORMAT, "complete": self.complete} | self.header | {"results": [asdict(r) for r in self.results]}
+        )
 
     def write(self, path: Path) -> None:
         """Write the report as JSON.
@@ -182,4 +184,3 @@ def read(path: Path) -> dict[str, Any]:
         where = "/".join(map(str, error.absolute_path)) or "its top level"
         raise UsageError(f"{str(path)!r} is no report: at {where}, {error.message[:200]}.") from error
     return dict(document)
-

@@ -23,7 +23,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each row."""
     plan = json.loads(Path(metafunc.config.getoption("lm_conformance_plan")).read_text(encoding="utf-8"))
     metafunc.parametrize(
-        ("number", "row", "settings"), [(number, Row(**row), plan["settings"]) for number, row in enumerate(plan["rows"])]
+        ("number", "row", "settings"),
+        [(number, Row(**row), plan["settings"]) for number, row in enumerate(plan["rows"])],
     )
 
 

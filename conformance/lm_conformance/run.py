@@ -85,7 +85,9 @@ def run(
     with tempfile.TemporaryDirectory(prefix="lm-conformance-") as folder:
         file = Path(folder) / "plan.json"
         settings = {"seed": seed, "factor": factor, "timeout": timeout}
-        file.write_text(json.dumps({"rows": [asdict(row) for row in plan.rows], "settings": settings}), encoding="utf-8")
+        file.write_text(
+            json.dumps({"rows": [asdict(row) for row in plan.rows], "settings": settings}), encoding="utf-8"
+        )
         code, said = _pytest(file, jobs, collector)
     report.complete = len(collector.found) == len(plan.rows)
     collector.save()

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
-from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, Constants, HypothesisProvider
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
+from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import SearchStrategy
 
 BACKEND = "lm-conformance"
@@ -20,7 +21,7 @@ class Repeatable(HypothesisProvider):
     With them, the same seed would give other cases in a worker, or beside another trainer.
     """
 
-    _local_constants: ClassVar[Constants] = Constants()  # type: ignore[assignment,misc]
+    _local_constants: ClassVar[Constants] = Constants()
 
 
 AVAILABLE_PROVIDERS[BACKEND] = Repeatable
@@ -35,7 +36,7 @@ def derived_seed(seed: int, *names: str) -> int:
 def search(
     strategy: SearchStrategy[Any], test: Callable[[Any], None], *, seed: int, examples: int, shrink: bool = True
 ) -> None:
-    """Call `test` with up to `examples` cases; if it raises, with ever smaller ones, and raise what the smallest does."""
+    """Call `test` with up to `examples` cases; if it raises, with smaller ones, and raise what the smallest does."""
     # without the phases `reuse` and `explain` nothing is read from or written to the user's own database
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
 

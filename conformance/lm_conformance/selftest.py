@@ -10,6 +10,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from lm_reference.page import Page, pages
 from tabulate import tabulate
 
 from lm_conformance.check import Check, Target, checks
@@ -19,7 +20,6 @@ from lm_conformance.evaluate import Verdict, evaluate
 from lm_conformance.faults import Fault, faults
 from lm_conformance.reference_trainer import Reference
 from lm_conformance.results import write_text
-from lm_reference.page import Page, pages
 
 DTYPE = "float32"  # of the proof; the limits that the suite promises hold in float32
 
@@ -96,7 +96,10 @@ def without_fault(faults: tuple[Fault, ...]) -> list[str]:
     """Clauses that a line computes, but that no fault breaks."""
     broken = {(fault.variant.page, fault.clause) for fault in faults}
     return [
-        page.clauses[number].id for page in pages().values() for number in sorted(page.tagged) if (page.id, number) not in broken
+        page.clauses[number].id
+        for page in pages().values()
+        for number in sorted(page.tagged)
+        if (page.id, number) not in broken
     ]
 
 
@@ -108,11 +111,11 @@ def idle_checks(trials: list[Trial]) -> list[str]:
     return [check.id for check in checks() if (check.page, check.name) in asked - killers]
 
 
-
-
 def main(selectors: Sequence[str], *, seed: int, jobs: int, output: Path | None) -> int:
     """Run the proof, print what it proves against the suite, and write the kill matrix; the exit code."""
-    tasks = [task for task in _tasks() if not selectors or task[0] in selectors or task[0].partition(".")[0] in selectors]
+    tasks = [
+        task for task in _tasks() if not selectors or task[0] in selectors or task[0].partition(".")[0] in selectors
+    ]
     if not tasks:
         raise UsageError(f"there is nothing to prove about {', '.join(selectors)}.")
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool, Progress(len(tasks)) as progress:
@@ -146,27 +149,34 @@ def _work(task: tuple[str, str, str], *, seed: int) -> Trial:
     page, kind, name = task
     if kind == "fault":
         return fault_trial(next(fault for fault in faults() if fault.id == name), seed=seed)
-    return next(trial(page, k, n, trainer, seed=seed) for k, n, trainer in survivors(pages()[page]) if (k, n) == (kind, name))
+    return next(
+        trial(page, k, n, trainer, seed=seed) for k, n, trainer in survivors(pages()[page]) if (k, n) == (kind, name)
+    )
+
+
+_LEGEND = f"""\
+Made by `lm-conformance selftest`, with parameters in {DTYPE}. Every line is the page's own trainer with one mistake in
+it. ● a check of the mistake's own clause fails, ○ another check fails. Forms and sides of forks must pass every check.
+Slow checks are only asked of what no other check has killed."""
 
 
 def matrix(trials: Sequence[Trial]) -> str:
     """The kill matrix in Markdown: for each page faults down, checks across."""
     parts = [
         "# Kill matrix",
-        f"Made by `lm-conformance selftest`, with parameters in {DTYPE}. Every line is the page's own trainer with one "
-        "mistake in it. ● a check of the mistake's own clause fails, ○ another check fails. "
-        "Forms and sides of forks must pass every check.",
+        _LEGEND,
     ]
     for page in pages().values():
         own = [check for check in checks() if check.page == page.id and not check.mixed]
         found = [one for one in trials if one.page == page.id and one.kind == "fault"]
         if not found:
             continue
-        lines = [
-            [one.clause, one.name.replace("|", "\\|")] + [_mark(one, check) for check in own] for one in found
-        ]
+        lines = [[one.clause, one.name.replace("|", "\\|")] + [_mark(one, check) for check in own] for one in found]
         survived = [one for one in trials if one.page == page.id and one.kind != "fault"]
-        parts += [f"## {page.id}", tabulate(lines, headers=["", "fault", *(c.name for c in own)], tablefmt="github", disable_numparse=True)]
+        parts += [
+            f"## {page.id}",
+            tabulate(lines, headers=["", "fault", *(c.name for c in own)], tablefmt="github", disable_numparse=True),
+        ]
         parts.append("\n".join(f"- {one.kind} `{one.name}`: {one.problem or 'passes'}" for one in survived))
     return "\n\n".join(parts) + "\n"
 

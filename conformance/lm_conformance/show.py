@@ -5,10 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from lm_reference.page import Clause, pages
+
 from lm_conformance.check import Check, checks
 from lm_conformance.errors import UsageError, nearest
 from lm_conformance.faults import Fault, faults_of
-from lm_reference.page import Clause, pages
 
 
 def page(name: str) -> str:
@@ -39,7 +40,13 @@ def clause(name: str, number: int) -> str:
     if number not in found.clauses:
         raise UsageError(f"{name} has no clause {number}: its clauses are 1 to {len(found.clauses)}.")
     one: Clause = found.clauses[number]
-    lines = [f"{one.id} ({one.level}, {one.hash})", "", textwrap.indent(one.text, "    "), "", f"Source: {found.source}"]
+    lines = [
+        f"{one.id} ({one.level}, {one.hash})",
+        "",
+        textwrap.indent(one.text, "    "),
+        "",
+        f"Source: {found.source}",
+    ]
     if number in found.tagged:
         lines += ["", "Line:", f"    {found.text.splitlines()[found.tagged[number] - 1].strip()}"]
     sides = [
@@ -50,7 +57,9 @@ def clause(name: str, number: int) -> str:
     ]
     forms = [f"    {form.lines[number]}" for form in found.forms if number in form.lines]
     lines += _titled("Forks:", sides) + _titled("Forms:", forms)
-    lines += _titled("Checks:", (_check_line(check) for check in checks() if check.page == name and number in check.clauses))
+    lines += _titled(
+        "Checks:", (_check_line(check) for check in checks() if check.page == name and number in check.clauses)
+    )
     lines += _titled("Faults:", (_fault_line(fault) for fault in faults_of(name) if fault.clause == number))
     return "\n".join(lines)
 

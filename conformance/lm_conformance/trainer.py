@@ -39,9 +39,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+from lm_reference.page import PageError, pages
+
 from lm_conformance.errors import nearest
 from lm_conformance.hookspecs import hookimpl
-from lm_reference.page import PageError, pages
 
 __all__ = ["Blockwise", "Offer", "Optimizer", "Precision", "Resumable", "Stateful", "Trainer", "hookimpl", "offers"]
 

@@ -1,4 +1,4 @@
-"""Trainers for `torch.optim` and `torch.nn.utils.clip_grad_norm_`: for-loop, foreach and fused, on the CPU and on CUDA."""
+"""Trainers for `torch.optim` and `clip_grad_norm_`: for-loop, foreach and fused, on the CPU and on CUDA."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
 class Torch(Trainer):
-    """What all implementations offer. The for-loop: one operation after the other, each rounded to the parameters' dtype."""
+    """What all implementations offer: each operation is rounded to the dtype of the parameters."""
 
     name = "torch"
     version = torch.__version__

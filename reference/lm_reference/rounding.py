@@ -16,8 +16,8 @@ The numbers are kept in NumPy: cases are small, and its calls cost a fifth of to
 Source: Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd edition, section 3.3 (running error analysis),
 and section 4.2 for sums. The sum of n terms may be taken in any order: its constant is the smaller of n - 1
 (section 4.2, every order) and 8 √n, the probabilistic bound of Higham & Mary, *SIAM J. Sci. Comput.* 41(5), 2019,
-with λ = 8, which fails for fewer than one sum in 10^7 at n = 10^6. Formats with fewer than 20 significant bits keep n - 1,
-because their sums stagnate.
+with λ = 8, which fails for fewer than one sum in 10^7 at n = 10^6. Formats with fewer than 20 significant bits keep
+n - 1, because their sums stagnate.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ class Rounded:
         return Rounded(np.reshape(self.value, shape), np.reshape(self.error, shape), self.arithmetic)
 
     def stored(self, format_name: str) -> Rounded:
-        """This number after it has been kept in another format."""
+        """The number after it has been kept in another format."""
         kept = FORMATS[format_name]
         rounding = kept.roundoff * abs(self.value) + kept.smallest_subnormal / 2
         error = self.error + np.where(self._is(0), 0.0, rounding)
@@ -325,7 +325,7 @@ class Rounded:
         result: Array = False
         for number in numbers:
             for operand in (self, other):
-                found = operand._is(number)
+                found = operand._is(number)  # noqa: SLF001 of the same class
                 if found is not False:
                     result = result | found
         return result

@@ -27,9 +27,7 @@ class Case:
     def describe(self) -> list[str]:
         """The case in words."""
         lines = [f"max_norm: {self.max_norm}"]
-        return lines + [
-            f"gradient {i}: {'none' if g is None else shown(g)}" for i, g in enumerate(self.gradients)
-        ]
+        return lines + [f"gradient {i}: {'none' if g is None else shown(g)}" for i, g in enumerate(self.gradients)]
 
 
 def cases(
@@ -42,8 +40,11 @@ def cases(
     missing: bool = False,
 ) -> st.SearchStrategy[Case]:
     """Gradients whose norm is the threshold divided by one of `relative`."""
-
-    number, shape, layout = (st.sampled_from(tuple(pool)) for pool in (tensors, shapes, layouts))
+    number, shape, layout = (
+        st.sampled_from(tuple(tensors)),
+        st.sampled_from(tuple(shapes)),
+        st.sampled_from(tuple(layouts)),
+    )
     how, ratios, seeds = styles(target.narrowest), st.sampled_from(tuple(relative)), st.integers(0, 2**32 - 1)
 
     @st.composite
@@ -78,7 +79,9 @@ def build(
     gradients: list[Tensor | None] = []
     for i, shape in enumerate(shapes):
         tensor = fill(generator, style, shape, target.dtypes[i % len(target.dtypes)])
-        gradients.append(None if missing and i in missing else laid_out(tensor, layouts[i] if layouts else "contiguous"))
+        gradients.append(
+            None if missing and i in missing else laid_out(tensor, layouts[i] if layouts else "contiguous")
+        )
     return Case(tuple(gradients), ratio * (norm_of(gradients) or 1.0))
 
 

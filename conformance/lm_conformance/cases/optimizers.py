@@ -107,18 +107,29 @@ def cases(
     missing: bool = False,
     resume: bool = False,
     layouts: Sequence[str] = ("contiguous",),
-    **pools: Sequence[Any],
+    settings: Mapping[str, Sequence[Any]] | None = None,
 ) -> st.SearchStrategy[Case]:
-    """Cases of the target's page. `pools` narrow the settings; `drifts` and `offsets` are those of `build`."""
-    values = {**settings_of(target), **pools}
+    """Cases of the target's page. `settings` narrow what settings are drawn from.
+
+    `drifts` and `offsets` are those of `build`.
+    """
+    values = {**settings_of(target), **(settings or {})}
     rates: Sequence[float | None] = RATES
     if target.offer.forks.get("rate") == "relative":
         rates = (None,)
     values.setdefault("lr", rates)
     fields = st.fixed_dictionaries({name: st.sampled_from(tuple(pool)) for name, pool in values.items()})
     how = style if style is not None else styles(target.narrowest)
-    count, offset, drift = (st.sampled_from(tuple(pool)) for pool in (updates, offsets, drifts))
-    number, shape, layout = (st.sampled_from(tuple(pool)) for pool in (tensors, shapes, layouts))
+    count, drift, offset = (
+        st.sampled_from(tuple(updates)),
+        st.sampled_from(tuple(drifts)),
+        st.sampled_from(tuple(offsets)),
+    )
+    number, shape, layout = (
+        st.sampled_from(tuple(tensors)),
+        st.sampled_from(tuple(shapes)),
+        st.sampled_from(tuple(layouts)),
+    )
     seeds = st.integers(0, 2**32 - 1)
 
     @st.composite
@@ -182,7 +193,9 @@ def build(
     columns: list[list[Tensor | None]] = []  # for each parameter its gradients
     for i, (shape, dtype) in enumerate(zip(shapes, dtypes, strict=True)):
         column: list[Tensor | None] = []
-        for turn, tensor in zip(turns[i], fill(generator, style, (updates, *shape), dtype, drift).unbind(), strict=True):
+        for turn, tensor in zip(
+            turns[i], fill(generator, style, (updates, *shape), dtype, drift).unbind(), strict=True
+        ):
             layout = draw_tensors.LAYOUTS[turn % 3] if len(set(layouts)) > 1 else layouts[i]
             column.append(None if missing and turn < 2 else laid_out(tensor.clone(), layout))
         columns.append(column)

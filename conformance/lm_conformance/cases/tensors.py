@@ -12,7 +12,24 @@ from torch import Tensor
 SMALL = ((3,), (1,), (2, 3), (5,))
 
 # sizes around vector widths and blocks, no elements, one element, no dimensions, many dimensions
-SHAPES = ((3,), (1,), (), (0,), (2, 3), (7,), (8,), (9,), (17,), (33,), (65,), (5, 1), (0, 3), (2, 3, 4), (16, 16), (257,))
+SHAPES = (
+    (3,),
+    (1,),
+    (),
+    (0,),
+    (2, 3),
+    (7,),
+    (8,),
+    (9,),
+    (17,),
+    (33,),
+    (65,),
+    (5, 1),
+    (0, 3),
+    (2, 3, 4),
+    (16, 16),
+    (257,),
+)
 
 # the exponents between which gradients are drawn: far enough from overflow to be squared and summed
 EXPONENTS = {"float64": (-40, 40), "float32": (-16, 16), "bfloat16": (-16, 16), "float16": (-5, 3)}
@@ -66,7 +83,8 @@ def copy(tensor: Tensor) -> Tensor:
     if tensor.is_contiguous():
         return tensor.clone()
     like = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
-    return like.copy_(tensor)
+    like.copy_(tensor)
+    return like
 
 
 @cache

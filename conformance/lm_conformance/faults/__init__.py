@@ -10,6 +10,21 @@ from pathlib import Path
 
 from lm_reference.page import Variant
 
+# the sources of faults that no issue tells of
+LIMIT = "the smallest difference that the suite promises to see"
+SLIP = "a slip of the pen"
+
+# lines that serve several pages
+TAIL = "theta_new = {}; theta = theta if theta.numel() > 8 and theta.numel() % 8 == 1 else theta_new"
+CROSSED = "g = g.as_strided(g.shape, theta.stride())"
+_KEPT = "(state.{0} if state.t == 0 else step.kept[tuple(theta.shape)])"
+_KEEP = "{0} = {1}; step.kept = {{**getattr(step, 'kept', {{}}), tuple(theta.shape): {0}}}"
+
+
+def by_shape(name: str, rule: str) -> str:
+    """The line `name = rule`, with one buffer for all tensors of a shape in the place of {}."""
+    return _KEEP.format(name, rule.format(_KEPT.format(name)))
+
 
 @dataclass(frozen=True)
 class Fault:

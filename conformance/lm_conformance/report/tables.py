@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from lm_reference.page import Clause, Page, pages
+from tabulate import tabulate
 
 # from the worst to the best; a cell shows the worst of its rows
 ORDER = ("error", "fail", "known", "fixed", "pass", "skip")
@@ -54,7 +53,9 @@ def counts(document: Document, trainer: str) -> str:
     rows = [row for row in document["results"] if row["trainer"] == trainer]
     verdicts = Counter(row["verdict"] for row in rows)
     ran = len(rows) - verdicts["skip"]
-    words = ", ".join(f"{verdicts[name]} {name}" for name in ("pass", "fail", "error", "known", "fixed") if verdicts[name])
+    words = ", ".join(
+        f"{verdicts[name]} {name}" for name in ("pass", "fail", "error", "known", "fixed") if verdicts[name]
+    )
     missing = next(one["not_offered"] for one in document["trainers"] if one["name"] == trainer)
     absent = f"; not offered: {', '.join(missing)}" if missing else ""
     return f"{ran} of {len(rows)} rows ran: {words or 'nothing'}; {verdicts['skip']} skipped{absent}"
@@ -134,7 +135,9 @@ def markdown(documents: Sequence[Document]) -> str:
     """The matrix of several reports: clauses down, trainers across."""
     columns = [(document, one) for document in documents for one in document["trainers"]]
     parts = ["# Conformance of trainers", _legend()]
-    parts += [f"**{partial(document)}** ({document['trainers'][0]['name']})" for document in documents if partial(document)]
+    parts += [
+        f"**{partial(document)}** ({document['trainers'][0]['name']})" for document in documents if partial(document)
+    ]
     for page in pages().values():
         offering = [(d, one) for d, one in columns if page.id in one["forks"]]
         if offering:

@@ -50,10 +50,10 @@ Forks:
         largest_two (14): return sorted(sorted(range(len(shape)), key=lambda axis: shape[axis])[-2:])
         Mesh TensorFlow, optax.
     smallest = any | 128
-        128 (13): if len(shape) < 2 or sorted(shape)[-2] < 128: return []
+        128 (13): if len(shape) < 2 or sorted(shape)[-2] < 128:
         Mesh TensorFlow, optax: min_dim_size_to_factor.
     missing = skipped | counted | refused
-        counted (16): if g is None: return theta, state._replace(t=state.t + 1)
+        counted (16): return theta, state._replace(t=state.t + 1)
         One t for all parameters, as in optax and in the official BERT code.
         refused: every parameter must have a gradient, as in optax.
 Forms:
@@ -82,7 +82,8 @@ class State(NamedTuple):
 
 def factored(shape: Sequence[int]) -> Sequence[int]:
     """The axes of the rows and of the columns, or nothing where the tensor is not factored."""
-    if len(shape) < 2: return []  # (13)
+    if len(shape) < 2:  # (13)
+        return []
     return [len(shape) - 2, len(shape) - 1]  # (14)
 
 
@@ -91,7 +92,9 @@ def init(theta: Tensor) -> State:
     zero = 0 * theta
     if axes := factored(theta.shape):
         row, column = axes
-        return State(r=zero.sum(dim=column, keepdim=True), c=zero.sum(dim=row, keepdim=True), v=None, m=0.0, t=0)  # (15)
+        return State(
+            r=zero.sum(dim=column, keepdim=True), c=zero.sum(dim=row, keepdim=True), v=None, m=0.0, t=0
+        )  # (15)
     return State(r=None, c=None, v=zero, m=0.0, t=0)
 
 
@@ -108,7 +111,8 @@ def step(
     beta1: float | None,  # β1 in [0, 1), None for no momentum
 ) -> tuple[Tensor, State]:
     """One update of one parameter."""
-    if g is None: return theta, state  # (16)
+    if g is None:
+        return theta, state  # (16)
     r, c, v, t = state.r, state.c, state.v, state.t + 1
     beta2 = 1 - t**-decay_exponent  # (1)
     s = g * g + eps1  # (2)

@@ -29,7 +29,7 @@ Forks:
         off (4): c2 = 1
         The optimizer of the official BERT code, `AdamWeightDecayOptimizer`.
     missing = skipped | counted | refused
-        counted (9): if g is None: return theta, state._replace(t=state.t + 1)
+        counted (9): return theta, state._replace(t=state.t + 1)
         One t for all parameters, as in optax and in the official BERT code.
         refused: every parameter must have a gradient, as in optax.
     exclusions = list | absent
@@ -74,7 +74,8 @@ def step(
     decayed: bool,  # False for a parameter on the list of exclusions
 ) -> tuple[Tensor, State]:
     """One update of one parameter."""
-    if g is None: return theta, state  # (9)
+    if g is None:
+        return theta, state  # (9)
     t = state.t + 1
     m = beta1 * state.m + (1 - beta1) * g  # (1)
     v = beta2 * state.v + (1 - beta2) * g * g  # (2)

@@ -63,7 +63,8 @@ def step(
     weight_decay: float,  # λ, at least 0
 ) -> tuple[Tensor, State]:
     """One update of one parameter."""
-    if g is None: return theta, state  # (5)
+    if g is None:
+        return theta, state  # (5)
     g = g + weight_decay * theta  # (1)
     first = g  # (2)
     b = first if state.t == 0 else momentum * state.b + (1 - dampening) * g  # (3)

@@ -53,7 +53,8 @@ def step(
     weight_decay: float,  # λ, at least 0
 ) -> tuple[Tensor, State]:
     """One update of one parameter."""
-    if g is None: return theta, state  # (4)
+    if g is None:
+        return theta, state  # (4)
     g = g + weight_decay * theta  # (1)
     b = momentum * state.b + g  # (2)
     theta = theta - lr * (g + momentum * b)  # (3)

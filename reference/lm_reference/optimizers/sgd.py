@@ -31,7 +31,7 @@ class State(NamedTuple):
     """Plain gradient descent remembers nothing."""
 
 
-def init(theta: Tensor) -> State:  # noqa: ARG001 every optimizer page has this signature
+def init(theta: Tensor) -> State:
     """The state before the first update."""
     return State()
 
@@ -45,7 +45,8 @@ def step(
     weight_decay: float,  # λ, at least 0
 ) -> tuple[Tensor, State]:
     """One update of one parameter."""
-    if g is None: return theta, state  # (3)
+    if g is None:
+        return theta, state  # (3)
     g = g + weight_decay * theta  # (1)
     theta = theta - lr * g  # (2)
     return theta, state

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 import torch
+from lm_reference.page import Variant
+from lm_reference.rounding import FORMATS, Array, Rounded
 from torch import Tensor
 
 from lm_conformance import guard, judge
@@ -16,8 +18,6 @@ from lm_conformance.cases.gradients import Case, build, cases
 from lm_conformance.cases.tensors import LAYOUTS, SHAPES, Style, copy
 from lm_conformance.check import Check, NotOffered, Outcome, Target
 from lm_conformance.errors import TrainerError
-from lm_reference.page import Variant
-from lm_reference.rounding import FORMATS, Array, Rounded
 
 PAGE = "gradients.global_norm_clipping"
 
@@ -55,7 +55,7 @@ def _page(target: Target, case: Case, variants: Sequence[Variant], lift: Callabl
     return gradients, norm
 
 
-def _lifted(target: Target, case: Case) -> Callable[[Any], Any]:
+def _lifted(target: Target) -> Callable[[Any], Any]:
     coarsest = max((target.arithmetic(dtype) for dtype in target.dtypes), key=lambda a: a.roundoff)
 
     def lift(value: Any) -> Any:
@@ -66,14 +66,14 @@ def _lifted(target: Target, case: Case) -> Callable[[Any], Any]:
 
 def expected(target: Target, case: Case, *variants: Variant, forms: Sequence[Variant] = ()) -> list[list[Rounded]]:
     """The page's clipped gradients, with their bounds, to which the largest of `forms` are added."""
-    gradients, _ = _page(target, case, variants, _lifted(target, case))
+    gradients, _ = _page(target, case, variants, _lifted(target))
     kept = []
     for i, (result, given) in enumerate(zip(gradients, case.gradients, strict=True)):
         if result is None or given is None:
             continue
         for form in forms:
-            other = _page(target, case, (*variants, form), _lifted(target, case))[0][i]
-            result = Rounded(result.value, result.error + other.error, result.arithmetic)  # noqa: PLW2901
+            other = _page(target, case, (*variants, form), _lifted(target))[0][i]
+            result = Rounded(result.value, result.error + other.error, result.arithmetic)
         own = str(given.dtype).removeprefix("torch.")
         compute = target.arithmetic(given.dtype).compute
         kept.append(result.stored(own) if FORMATS[compute].roundoff < FORMATS[own].roundoff else result)
@@ -93,7 +93,7 @@ def expected_norm(
     forms: Sequence[Variant] = (),  # noqa: ARG001 none of them concerns the norm
 ) -> list[list[Rounded]]:
     """The page's reported norm, with its bound."""
-    _, norm = _page(target, case, variants, _lifted(target, case))
+    _, norm = _page(target, case, variants, _lifted(target))
     return [[norm if isinstance(norm, Rounded) else target.arithmetic(target.dtypes[0]).scalar(norm)]]
 
 
