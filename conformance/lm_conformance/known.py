@@ -84,5 +84,5 @@ def _entry(
         for value in values:
             if value not in existing:
                 raise UsageError(f"{where}: there is no {name} {value!r}{nearest(str(value), existing)}.")
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
-    return Known(**values)
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return Known(**fields)

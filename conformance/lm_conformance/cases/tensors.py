@@ -74,7 +74,7 @@ def laid_out(tensor: Tensor, layout: str) -> Tensor:
     if layout == "transposed" and tensor.dim() > 1:
         return tensor.transpose(0, -1).contiguous().transpose(0, -1)
     if layout == "strided" and tensor.dim() > 0:
-        return torch.stack([tensor, tensor], dim=-1).select(-1, 0)
+        return torch.stack([tensor, tensor], dim=-1)[..., 0]
     return tensor
 
 

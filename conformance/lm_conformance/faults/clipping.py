@@ -30,7 +30,7 @@ FAULTS = [
     _clip(
         3,
         "each tensor by its own norm",
-        "clipped = [g if g is None else g * (max_norm / g.square().sum().sqrt().clamp(min=max_norm)) for g in gradients]",
+        "clipped = [g if g is None else g * (max_norm / g.norm().clamp(min=max_norm)) for g in gradients]",
         "per-tensor clipping",
     ),
     _clip(
