@@ -11,7 +11,8 @@ They stand in `<module>.known.toml` beside the plugin's module:
     link = "torch/optim/adam.py, line 505, torch 2.13.0"
 
 An entry turns a `fail` or `error` of these rows into `known`, but only while the row's reason contains `shows`: another
-failure of the same row stays red. Where a row passes, the entry is `fixed` and should be removed.
+failure of the same row stays red. Where a row passes, the entry is `fixed` and should be removed. A trainer may be one
+that this machine lacks, such as `torch[cuda]`, but must be one of the plugin's.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _entry(
     for name, values, existing in (
         ("check", [entry["check"]], checks),
         ("dtype", entry["dtypes"], dtypes),
-        ("trainer", entry["trainers"], trainers),
+        ("trainer", [str(trainer).partition("[")[0] for trainer in entry["trainers"]], trainers),
     ):
         for value in values:
             if value not in existing:

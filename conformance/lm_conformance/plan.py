@@ -64,7 +64,7 @@ def plan(
                 plugin.known_file,
                 checks=[check.id for check in checks()],
                 dtypes=[*FORMATS, MIXED],
-                trainers=[trainer.name for trainer in plugin.trainers],
+                trainers={trainer.name.partition("[")[0] for trainer in plugin.trainers},
             )
         except UsageError as error:
             made.problems.append(str(error))

@@ -63,7 +63,7 @@ def fill(
         exponent += drift * torch.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
     fraction = integers(0, 2 ** (style.bits - 1) - 1) / 2 ** (style.bits - 1)
     sign = 2 * integers(0, 1) - 1
-    values = sign * (1 + fraction) * torch.exp2(exponent)
+    values: Tensor = sign * (1 + fraction) * torch.exp2(exponent)
     if style.zeros:
         values = values * (integers(0, 3) > 0)
     return values.to(dtype)

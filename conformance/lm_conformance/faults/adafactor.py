@@ -91,7 +91,7 @@ FAULTS = [
         15,
         "rows kept as a whole array",
         {
-            15: "return State(r=zero, c=zero.sum(dim=row, keepdim=True), v=None, m=0.0, t=0)",
+            15: "r, c = zero, zero.sum(dim=row, keepdim=True)",
             3: "r = beta2 * state.r + (1 - beta2) * s.mean(dim=column, keepdim=True) + 0 * g",
         },
         "no memory saved",

@@ -90,12 +90,11 @@ def factored(shape: Sequence[int]) -> Sequence[int]:
 def init(theta: Tensor) -> State:
     """The state before the first update."""
     zero = 0 * theta
-    if axes := factored(theta.shape):
-        row, column = axes
-        return State(
-            r=zero.sum(dim=column, keepdim=True), c=zero.sum(dim=row, keepdim=True), v=None, m=0.0, t=0
-        )  # (15)
-    return State(r=None, c=None, v=zero, m=0.0, t=0)
+    if not (axes := factored(theta.shape)):
+        return State(r=None, c=None, v=zero, m=0.0, t=0)
+    row, column = axes
+    r, c = zero.sum(dim=column, keepdim=True), zero.sum(dim=row, keepdim=True)  # (15)
+    return State(r, c, v=None, m=0.0, t=0)
 
 
 def step(
