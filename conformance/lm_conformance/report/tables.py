@@ -37,6 +37,42 @@ def cell(rows: Iterable[Row]) -> str:
     return "skip" if row["verdict"] == "skip" else str(row["verdict"]).upper() if row["verdict"] != "known" else "known"
 
 
+def matrix_cell(rows: Sequence[Row]) -> str:
+    """What the matrix says of a clause: the cell of the rows that pass, and the dtypes of those that do not."""
+    text = cell(row for row in rows if row["verdict"] in {"pass", "skip"})
+    for verdict in ("fixed", "known", "fail", "error"):
+        found = [row for row in rows if row["verdict"] == verdict]
+        if found:
+            name = cell(found) if verdict == "fail" else verdict.upper() if verdict == "error" else verdict
+            text += f"{', ' if text else ''}{name} {' '.join(dtypes_of(found))}"
+    return text
+
+
+def summary(documents: Sequence[Document]) -> str:
+    """Pages down, trainers across: how many of the clauses that could be judged pass, and how many are known or red."""
+    columns = [(document, one) for document in documents for one in document["trainers"]]
+    lines = []
+    for page in pages().values():
+        cells = [_tally(document, one["name"], page) for document, one in columns]
+        if any(cells):
+            lines.append([page.id, *cells])
+    return _table(["", *(one["name"] for _, one in columns)], lines)
+
+
+def _tally(document: Document, trainer: str, page: Page) -> str:
+    """`9 of 9`; with ` (1 known)` or ` (1 FAIL)` where a row of a clause is that."""
+    verdicts = []
+    for clause in page.clauses.values():
+        row = worst(row for row in document["results"] if row["trainer"] == trainer and covers(row, clause))
+        if row is not None and row["verdict"] != "skip":
+            verdicts.append(row["verdict"])
+    if not verdicts:
+        return ""
+    count = Counter("FAIL" if verdict in {"fail", "error"} else verdict for verdict in verdicts)
+    other = ", ".join(f"{count[name]} {name}" for name in ("FAIL", "known") if count[name])
+    return f"{count['pass'] + count['fixed']} of {len(verdicts)}" + (f" ({other})" if other else "")
+
+
 def dtypes_of(rows: Iterable[Row]) -> list[str]:
     """The dtypes that occur, in their usual order."""
     found = {row["dtype"] for row in rows}
@@ -138,6 +174,7 @@ def markdown(documents: Sequence[Document]) -> str:
     parts += [
         f"**{partial(document)}** ({document['trainers'][0]['name']})" for document in documents if partial(document)
     ]
+    parts += [summary(documents)]
     for page in pages().values():
         offering = [(d, one) for d, one in columns if page.id in one["forks"]]
         if offering:
@@ -154,10 +191,11 @@ def markdown(documents: Sequence[Document]) -> str:
 
 def _legend() -> str:
     return (
-        "A number is the largest distance between trainer and page, over all dtypes and examples, in units of the "
-        "rounding error's derived bound; 4 is the limit. `FAIL ×n` is that distance where it is larger, `FAIL` where "
-        "something exact is broken or a NaN came back, `known` a deviation that is declared with its reason below, "
-        "`ERROR` a call that raised. Empty: not offered. This page is made by `lm-conformance report`."
+        "The first table counts clauses: 9 of 9 means that all nine pass, in every dtype and every example. In the "
+        "others, a number is the largest distance between trainer and page, in units of the rounding error's derived "
+        "bound; 4 is the limit. `FAIL ×n` is that distance where it is larger, `FAIL` where something exact is broken or "
+        "a NaN came back, `ERROR` a call that raised, `known` a deviation that is declared with its reason below; dtypes "
+        "stand beside them. Empty: not offered. This page is made by `lm-conformance report`."
     )
 
 
@@ -167,7 +205,7 @@ def _page(page: Page, offering: Sequence[tuple[Document, Mapping[str, Any]]]) ->
     lines: list[list[Any]] = []
     for clause in page.clauses.values():
         cells = [
-            cell(row for row in document["results"] if row["trainer"] == one["name"] and covers(row, clause))
+            matrix_cell([row for row in document["results"] if row["trainer"] == one["name"] and covers(row, clause)])
             for document, one in offering
         ]
         lines.append([clause.number, _escaped(shortened(clause.text, 90)), clause.level, *cells])
