@@ -48,7 +48,7 @@ def page_step() -> float:
 
 
 def torch_step() -> float:
-    """The for-loop Adam of torch step in float64 on as many elements."""
+    """The step of torch's for-loop Adam in float64 on as many elements."""
     parameter = torch.nn.Parameter(torch.randn(ELEMENTS, dtype=torch.float64))
     parameter.grad = torch.randn(ELEMENTS, dtype=torch.float64)
     optimizer = torch.optim.Adam([parameter], foreach=False)

@@ -236,9 +236,10 @@ class Rounded:
         return self._lift(other) / self
 
     def sqrt(self) -> Rounded:
-        """√x; the bound is the distance to √(x - error), the farther end."""
+        """√x; the bound is the distance to the farther of √(x - error), or 0, and √(x + error)."""
         root = np.sqrt(self.value)
-        return self._result(self, root, root - np.sqrt(np.maximum(self.value - self.error, 0.0)))
+        below = root - np.sqrt(np.maximum(self.value - self.error, 0.0))
+        return self._result(self, root, np.maximum(below, np.sqrt(self.value + self.error) - root))
 
     def rsqrt(self) -> Rounded:
         """1 / √x."""
