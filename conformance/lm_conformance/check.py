@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 MIXED = "mixed"  # in the place of a dtype: parameters of all the dtypes that a trainer takes, in one call
+ANY = "any"  # in the place of a dtype: asked once, because no parameters are handed over
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class Target:
     """One trainer's offer of one page, at parameters of one dtype: what a check is asked about."""
 
     offer: Offer
-    dtype: str  # a format, or MIXED
+    dtype: str  # a format, MIXED or ANY
     timeout: float = 30.0  # seconds that one call of the trainer may take
+    seed: int = 0  # of the run, for checks that draw samples
 
     @property
     def page(self) -> Page:
@@ -37,6 +39,8 @@ class Target:
     @cached_property
     def formats(self) -> tuple[str, ...]:
         """The names of the dtypes of parameters."""
+        if self.dtype == ANY:
+            return ()
         return tuple(self.offer.trainer.precisions) if self.dtype == MIXED else (self.dtype,)
 
     @cached_property
@@ -50,6 +54,11 @@ class Target:
     def narrowest(self) -> str:
         """The format that limits magnitudes."""
         return next(name for name in ("float16", "bfloat16", "float32", "float64") if name in self.formats)
+
+    @property
+    def scalars(self) -> Arithmetic:
+        """The arithmetic of numbers that belong to no tensor, such as learning rates."""
+        return Arithmetic(self.offer.trainer.scalars, self.offer.trainer.scalars)
 
     def precision(self, dtype: torch.dtype) -> Precision:
         """How the trainer rounds parameters of `dtype`."""
@@ -73,6 +82,28 @@ class Case(Protocol):
 
 
 @dataclass(frozen=True)
+class Statistic:
+    """One test of a hypothesis: what a trainer drew follows the page's law."""
+
+    test: str  # what was asked, of which sample
+    draws: int
+    p: float  # the probability of a sample as unlikely as this one, or less likely
+    level: float  # the hypothesis is rejected where p is below
+    detects: str  # the smallest effect that is promised to be seen, and with what power
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A curve of the trainer beside the page's, for a reader who would rather look."""
+
+    across: str  # what x is
+    up: str  # what the curves are
+    x: tuple[float, ...]
+    expected: tuple[float, ...]
+    obtained: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What one case showed.
 
@@ -85,6 +116,8 @@ class Outcome:
     failure: str | None = None  # one line: what is wrong
     details: tuple[str, ...] = ()  # expected, obtained, where
     obtained: Any = field(default=None, repr=False, compare=False)  # the results, to compare with faults
+    statistics: tuple[Statistic, ...] = ()
+    picture: Picture | None = None  # of a failure
 
 
 @dataclass(frozen=True)
@@ -99,7 +132,7 @@ class Check:
     search: Callable[[Target], SearchStrategy[Any]] | None = None
     edges: Callable[[Target], Iterable[Any]] = lambda target: ()  # noqa: ARG005 cases that are always tried
     examples: int = 8  # of the search
-    mixed: bool = False  # asked once, of parameters of different dtypes, instead of once for each dtype
+    at: str = ""  # MIXED or ANY: asked once, at this, instead of once for each dtype
     slow: bool = False  # the selftest asks it only of what survives the others
     skip: Callable[[Target], str | None] = lambda target: None  # noqa: ARG005 why it does not apply
     explain: Callable[[Check, Target, Any, Any], str | None] | None = None  # the fault that a failure looks like

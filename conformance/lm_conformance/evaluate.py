@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lm_conformance.check import Check, NotOffered, Outcome, Target
+from lm_conformance.check import Check, NotOffered, Outcome, Picture, Statistic, Target
 from lm_conformance.errors import Hung, SuiteError, TrainerError
 from lm_conformance.search import derived_seed, search
 
@@ -29,6 +29,8 @@ class Verdict:
     as_if: str = ""  # the fault, or the other side of a fork, that it looks like
     counterexample: tuple[str, ...] = ()  # the smallest case found, and what it gave
     seconds: float = 0.0
+    statistics: tuple[Statistic, ...] = ()
+    picture: Picture | None = None
 
 
 class _Wrong(Exception):  # noqa: N818 it carries a finding out of the search
@@ -53,6 +55,7 @@ class _Tally:
         self.target = target
         self.examples = self.conclusive = 0
         self.margin = 0.0
+        self.statistics: list[Statistic] = []
 
     def judge(self, case: Any) -> None:
         try:
@@ -63,6 +66,7 @@ class _Tally:
         self.examples += 1
         self.conclusive += outcome.conclusive
         self.margin = max(self.margin, outcome.margin)
+        self.statistics += outcome.statistics
         if outcome.failure is not None:
             raise _Wrong(case, outcome)
 
@@ -75,12 +79,14 @@ def evaluate(check: Check, target: Target, *, seed: int, factor: float = 1.0, sh
 
     """
     start = time.perf_counter()
+    target = replace(target, seed=seed)
     tally = _Tally(check, target)
 
     def verdict(kind: str, **more: Any) -> Verdict:
         margin = tally.margin if tally.examples and kind != "skip" else None
         seconds = time.perf_counter() - start
-        return Verdict(kind, tally.examples, tally.conclusive, margin, seconds=seconds, **more)
+        statistics = tuple(tally.statistics)
+        return Verdict(kind, tally.examples, tally.conclusive, margin, seconds=seconds, statistics=statistics, **more)
 
     reason = check.skip(target)
     if reason is not None:
@@ -101,7 +107,13 @@ def evaluate(check: Check, target: Target, *, seed: int, factor: float = 1.0, sh
     except _Wrong as wrong:
         as_if = _as_if(check, target, wrong) if shrink else ""
         lines = (*wrong.case.describe(), *wrong.outcome.details)
-        return verdict("fail", reason=wrong.outcome.failure or "", as_if=as_if, counterexample=lines)
+        return verdict(
+            "fail",
+            reason=wrong.outcome.failure or "",
+            as_if=as_if,
+            counterexample=lines,
+            picture=wrong.outcome.picture,
+        )
     except Exception as error:
         raise SuiteError(f"{check.id} itself failed: {type(error).__name__}: {error}") from error
     if tally.examples == 0:

@@ -10,10 +10,13 @@ from lm_reference.page import pages
 from lm_reference.rounding import FORMATS
 
 from lm_conformance import known, loading
-from lm_conformance.check import MIXED, Check, checks
+from lm_conformance.check import ANY, MIXED, Check, checks
 from lm_conformance.errors import UsageError, nearest
 from lm_conformance.known import Known
 from lm_conformance.trainer import Offer, Trainer
+
+
+DTYPES = (*FORMATS, MIXED, ANY)
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,8 @@ def plan(
     """
     chosen = selected(selectors)
     for dtype in dtypes:
-        if dtype not in (*FORMATS, MIXED):
-            raise UsageError(
-                f"there is no dtype {dtype!r}{nearest(dtype, FORMATS)}. Dtypes: {', '.join(FORMATS)}, {MIXED}."
-            )
+        if dtype not in DTYPES:
+            raise UsageError(f"there is no dtype {dtype!r}{nearest(dtype, DTYPES)}. Dtypes: {', '.join(DTYPES)}.")
     made = Plan()
     for name in dict.fromkeys(names):
         try:
@@ -63,7 +64,7 @@ def plan(
             made.known += known.read(
                 plugin.known_file,
                 checks=[check.id for check in checks()],
-                dtypes=[*FORMATS, MIXED],
+                dtypes=DTYPES,
                 trainers={trainer.name.partition("[")[0] for trainer in plugin.trainers},
             )
         except UsageError as error:
@@ -95,11 +96,11 @@ def _add(made: Plan, plugin: str, trainer: Trainer, chosen: Sequence[Check], dty
 
 
 def _dtypes(check: Check, trainer: Trainer) -> list[str]:
-    """A check of mixed dtypes is asked once, of trainers that take more than one; any other for each dtype."""
+    """A check of mixed dtypes is asked of trainers that take more than one; one without dtypes of every trainer."""
     names = [name for name in FORMATS if name in trainer.precisions]
-    if check.mixed:
+    if check.at == MIXED:
         return [MIXED] if len(names) > 1 else []
-    return names
+    return [ANY] if check.at == ANY else names
 
 
 def selected(selectors: Sequence[str]) -> list[Check]:

@@ -45,6 +45,8 @@ class Result:
     repeat: str = ""
     link: str = ""  # of a known deviation
     seconds: float = 0.0
+    statistics: list[dict[str, Any]] = field(default_factory=list)
+    picture: dict[str, Any] | None = None
 
 
 def result(row: Row, check: Check, verdict: Verdict, *, seed: int, factor: float) -> Result:
@@ -69,6 +71,8 @@ def result(row: Row, check: Check, verdict: Verdict, *, seed: int, factor: float
         counterexample=list(verdict.counterexample),
         repeat=repeat if verdict.verdict in {"fail", "error"} else "",
         seconds=round(verdict.seconds, 3),
+        statistics=[asdict(statistic) for statistic in verdict.statistics],
+        picture=None if verdict.picture is None else asdict(verdict.picture),
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from lm_reference.page import Page, pages
 from tabulate import tabulate
 
-from lm_conformance.check import Check, Target, checks
+from lm_conformance.check import MIXED, Check, Target, checks
 from lm_conformance.console import Progress
 from lm_conformance.errors import UsageError
 from lm_conformance.evaluate import Verdict, evaluate
@@ -65,11 +65,11 @@ def survivors(page: Page) -> Iterator[tuple[str, str, Reference]]:
 def trial(page: str, kind: str, name: str, trainer: Reference, *, seed: int, clause: int | None = None) -> Trial:
     """What the checks of a page say of a trainer. Slow ones are only asked of what no other has killed."""
     offer = next(offer for offer in trainer.offered() if offer.page == page)
-    target = Target(offer, DTYPE)
     verdicts: dict[str, Verdict] = {}
     for check in sorted(checks(), key=lambda check: check.slow):
         killed = kind == "fault" and any(verdict.verdict == "fail" for verdict in verdicts.values())
-        if check.page == page and not check.mixed and not (check.slow and killed):
+        if check.page == page and check.at != MIXED and not (check.slow and killed):
+            target = Target(offer, check.at or DTYPE)
             verdicts[check.name] = evaluate(check, target, seed=seed, shrink=False)
     return Trial(page, kind, name, clause, verdicts)
 
@@ -167,7 +167,7 @@ def matrix(trials: Sequence[Trial]) -> str:
         _LEGEND,
     ]
     for page in pages().values():
-        own = [check for check in checks() if check.page == page.id and not check.mixed]
+        own = [check for check in checks() if check.page == page.id and check.at != MIXED]
         found = [one for one in trials if one.page == page.id and one.kind == "fault"]
         if not found:
             continue

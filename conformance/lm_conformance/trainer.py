@@ -30,6 +30,47 @@ where
     decayed     is a list of booleans, one for each parameter: False for those without weight decay
     beta1       of optimizers.adafactor is None where there is no momentum
 A number whose fork is declared `absent` is passed as 0, `decayed` then as all True.
+
+A page of `schedules` asks for a method
+
+    (*, SETTINGS) -> Schedule, or Stepped
+
+    schedules.warmup_cosine    peak, floor, warmup, horizon
+    schedules.warmup_linear    peak, warmup, horizon
+    schedules.cosine_restarts  peak, floor, period, factor
+    schedules.inverse_sqrt     peak, warmup
+    schedules.batch_ramp       first, full, ramp, row
+
+where rates are numbers, and `warmup`, `horizon`, `period` and `ramp` are counted in one unit: updates, sequences or
+tokens, whichever x is counted in. `first`, `full` and `row` (the length of a row) are tokens.
+
+`initialization.fan_in` and `initialization.glorot` ask for a method that draws the matrix of y = W x
+
+    (fan_out, fan_in, *, seed) -> W of shape (fan_out, fan_in); (fan_in, fan_out) with the side orientation = in_out
+
+and the pages of models for a method that draws all weights of a model of a given size,
+
+    (*, SIZES, seed) -> a dictionary from each role to the list of its tensors, layer by layer
+
+    initialization.gpt2  layers, width, heads, vocabulary, positions
+    initialization.bert  layers, width, heads, feed_forward, vocabulary, positions
+    initialization.t5    layers, width, heads, head_width, feed_forward, vocabulary, buckets
+
+with the roles that the page lists, and every tensor of the model in one of them. Equal seeds give equal weights.
+
+`precision.float16` and `precision.bfloat16` ask for a method `() -> Casts`, `precision.loss_scaling` for a method
+
+    (*, initial_scale, growth_factor, backoff_factor, growth_interval) -> LossScaler
+
+`precision.master_weights` for a method that opens an optimizer whose weights are kept twice
+
+    (weights, *, dtype, lr, beta1, beta2, eps, initial_scale, growth_interval) -> MixedPrecision
+
+`precision.memory` for a method that makes one update and tells what it keeps
+
+    (weights, gradients, *, dtype) -> a dictionary from `weights`, `masters`, `gradients` and `moments` to lists of arrays
+
+and `recipes.gpt3` for a method `(size) -> a dictionary`: the configuration under the names of the page.
 """
 
 from __future__ import annotations
@@ -44,7 +85,22 @@ from lm_reference.page import PageError, pages
 from lm_conformance.errors import nearest
 from lm_conformance.hookspecs import hookimpl
 
-__all__ = ["Blockwise", "Offer", "Optimizer", "Precision", "Resumable", "Stateful", "Trainer", "hookimpl", "offers"]
+__all__ = [
+    "Blockwise",
+    "Casts",
+    "LossScaler",
+    "MixedPrecision",
+    "Offer",
+    "Optimizer",
+    "Precision",
+    "Resumable",
+    "Schedule",
+    "Stateful",
+    "Stepped",
+    "Trainer",
+    "hookimpl",
+    "offers",
+]
 
 
 class Optimizer(Protocol):
@@ -71,6 +127,59 @@ class Stateful(Protocol):
 
     def state(self, index: int) -> Sequence[Any]:
         """All arrays that are kept for parameter `index` from one update to the next, the parameter excluded."""
+
+
+class Schedule(Protocol):
+    """A schedule that can be asked at any point."""
+
+    def rate(self, x: float) -> float:
+        """The rate (a ramp: the size of the batch in tokens) of the update before which x units were consumed."""
+
+
+class Stepped(Protocol):
+    """A schedule that can only be followed, update by update. It may have `save` and `load` like an optimizer."""
+
+    def step(self) -> float:
+        """The rate of the next update; the first call gives that of the first update, x = 0."""
+
+
+class Casts(Protocol):
+    """Numbers in a format of 16 bits, as an implementation makes them."""
+
+    def cast(self, values: Any) -> Any:
+        """Values of a float32 tensor in the format."""
+
+    def add(self, one: Any, other: Any) -> Any:
+        """The sum of two tensors of the format, in the format."""
+
+
+class LossScaler(Protocol):
+    """What keeps small gradients of 16-bit numbers from becoming zero. It may have `save` and `load`."""
+
+    def scale(self, loss: Any) -> Any:
+        """The loss, a float32 tensor without dimensions, multiplied by the scale of the day."""
+
+    def step(self, gradients: Sequence[Any]) -> Sequence[Any] | None:
+        """Take the gradients of a scaled loss, give those that the optimizer gets, or None to skip the update.
+
+        Afterwards the scale is that of the next update.
+        """
+
+
+class MixedPrecision(Protocol):
+    """An optimizer that computes with 16-bit copies of float32 weights. It may have `save` and `load`."""
+
+    def step(self, gradients: Sequence[Any]) -> None:
+        """Take the gradients of the unscaled loss in float32, scale, cast and unscale them as in training, and update."""
+
+    def masters(self) -> Sequence[Any]:
+        """The float32 weights."""
+
+    def copies(self) -> Sequence[Any]:
+        """The weights that the model computes with, in 16 bits."""
+
+    def state(self) -> Sequence[Any]:
+        """Moments and counters of the optimizer, in an order that does not change."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +215,7 @@ class Trainer:
 
     name: str
     precisions: ClassVar[Mapping[str, Precision]] = {"float32": Precision()}  # for each dtype of parameters it takes
+    scalars: str = "float64"  # the format of numbers that belong to no tensor: rates of schedules, loss scales
     version: str = ""  # of the library, for the report
 
     def offered(self) -> list[Offer]:

@@ -26,11 +26,12 @@ import ast
 import hashlib
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import TypeAlias
 
 LEVELS = ("MUST", "SHOULD", "MAY")
 
@@ -40,6 +41,8 @@ _HEADING = re.compile(r"^(?P<name>Source|Differs|Forks|Forms):(?: (?P<text>.*))?
 _FORK = re.compile(r"^(?P<name>\w+) = (?P<sides>\w+(?: \| \w+)*)$")
 _SIDE = re.compile(r"^(?P<side>\w+) \((?P<number>\d+)\): (?P<code>.+)$")
 _FORM = re.compile(r"^\((?P<number>\d+)\): (?P<code>.+)$")
+
+Lines: TypeAlias = list[tuple[int, str]]  # of a docstring, with their numbers in the file
 
 
 class PageError(Exception):
@@ -115,7 +118,7 @@ class Page:
             PageError: a variant belongs to another page, or names a clause that no line computes.
 
         """
-        return _compiled(self.id, variants)
+        return _compiled(self.path, variants)
 
     def sides(self, forks: Mapping[str, str]) -> tuple[Variant, ...]:
         """The variants that a declaration of forks selects.
@@ -154,44 +157,50 @@ def read(path: Path) -> Page:
     """
     text = path.read_text(encoding="utf-8")
     page_id = f"{path.parent.name}.{path.stem}"
-    docstring = ast.get_docstring(ast.parse(text))
+    tree = ast.parse(text)
+    docstring, raw = ast.get_docstring(tree), ast.get_docstring(tree, clean=False) or ""
     if not docstring:
-        raise PageError(f"{path}: a page starts with a docstring.")
-    sections = _sections(docstring)
-    clauses = _clauses(page_id, sections[""])
+        raise PageError(f"{path}:1: a page starts with a docstring.")
+    leading = raw[: len(raw) - len(raw.lstrip())]
+    sections = _sections(docstring, first=tree.body[0].lineno + leading.count("\n"))
+    clauses = _clauses(path, page_id, sections[""])
     tagged = _tags(path, text, clauses)
     return Page(
         id=page_id,
-        title=sections[""][0],
+        title=sections[""][0][1],
         path=path,
-        source=" ".join(" ".join(sections.get("Source", [])).split()),
-        differs=" ".join(" ".join(sections.get("Differs", [])).split()),
+        source=_text(sections.get("Source", [])),
+        differs=_text(sections.get("Differs", [])),
         clauses=clauses,
-        forks=_forks(page_id, sections.get("Forks", []), tagged),
-        forms=_forms(page_id, sections.get("Forms", []), tagged),
+        forks=_forks(path, page_id, sections.get("Forks", []), tagged),
+        forms=_forms(path, page_id, sections.get("Forms", []), tagged),
         tagged=tagged,
         text=text,
     )
 
 
-def _sections(docstring: str) -> dict[str, list[str]]:
+def _sections(docstring: str, first: int) -> dict[str, Lines]:
     """The lines of a docstring under their headings; the part before the first heading is named ''."""
-    sections: dict[str, list[str]] = {"": []}
+    sections: dict[str, Lines] = {"": []}
     current = ""
-    for line in docstring.splitlines():
+    for place, line in enumerate(docstring.splitlines(), start=first):
         heading = _HEADING.match(line)
         if heading:
             current = heading["name"]
-            sections[current] = [heading["text"]] if heading["text"] else []
+            sections[current] = [(place, heading["text"])] if heading["text"] else []
         else:
-            sections[current].append(line)
+            sections[current].append((place, line))
     return sections
 
 
-def _clauses(page: str, lines: Iterable[str]) -> dict[int, Clause]:
+def _text(lines: Lines) -> str:
+    return " ".join(" ".join(line for _, line in lines).split())
+
+
+def _clauses(path: Path, page: str, lines: Lines) -> dict[int, Clause]:
     clauses: dict[int, Clause] = {}
     pending: list[str] = []
-    for line in lines:
+    for place, line in lines:
         if not line.startswith("    "):
             pending = []
             continue
@@ -201,14 +210,14 @@ def _clauses(page: str, lines: Iterable[str]) -> dict[int, Clause]:
             continue
         number, level = int(end["number"]), end["level"] or "MUST"
         if level not in LEVELS:
-            raise PageError(f"{page}/{number}: level is {level!r}, but must be one of {', '.join(LEVELS)}.")
+            raise PageError(f"{path}:{place}: level is {level!r}, but must be one of {', '.join(LEVELS)}.")
         if number != len(clauses) + 1:
-            raise PageError(f"{page}: clause ({number}) follows ({len(clauses)}); clauses are numbered 1, 2, 3, …")
+            raise PageError(f"{path}:{place}: clause ({number}) follows ({len(clauses)}); clauses count 1, 2, 3, …")
         pending[-1] = pending[-1][: end.start()].rstrip()
         clauses[number] = Clause(page, number, level, "\n".join(pending))
         pending = []
     if not clauses:
-        raise PageError(f"{page}: a page has at least one numbered clause.")
+        raise PageError(f"{path}:1: a page has at least one numbered clause.")
     return clauses
 
 
@@ -227,18 +236,21 @@ def _tags(path: Path, text: str, clauses: Mapping[int, Clause]) -> dict[int, int
     return tagged
 
 
-def _forks(page: str, lines: Iterable[str], tagged: Mapping[int, int]) -> dict[str, Fork]:
+def _forks(path: Path, page: str, lines: Lines, tagged: Mapping[int, int]) -> dict[str, Fork]:
     names: dict[str, list[str]] = {}
     replaced: dict[tuple[str, str], dict[int, str]] = {}
     prose: dict[tuple[str, str], list[str]] = {}
     fork = side = ""
-    for line in map(str.strip, lines):
+    for place, line in ((place, line.strip()) for place, line in lines):
         if head := _FORK.match(line):
             fork, side = head["name"], ""
             names[fork] = head["sides"].split(" | ")
-        elif (entry := _SIDE.match(line)) and entry["side"] in names.get(fork, []):
+        elif entry := _SIDE.match(line):
             side = entry["side"]
-            _require_tag(page, int(entry["number"]), tagged)
+            if side not in names.get(fork, []):
+                known = ", ".join(names.get(fork, [])) or "none"
+                raise PageError(f"{path}:{place}: fork {fork!r} has no side {side!r}; its sides: {known}.")
+            _require_tag(f"{path}:{place}", int(entry["number"]), tagged)
             replaced.setdefault((fork, side), {})[int(entry["number"])] = entry["code"]
         elif line:
             prose.setdefault((fork, side), []).append(line)
@@ -256,34 +268,34 @@ def _forks(page: str, lines: Iterable[str], tagged: Mapping[int, int]) -> dict[s
     return forks
 
 
-def _forms(page: str, lines: Iterable[str], tagged: Mapping[int, int]) -> tuple[Variant, ...]:
+def _forms(path: Path, page: str, lines: Lines, tagged: Mapping[int, int]) -> tuple[Variant, ...]:
     forms = []
-    for entry in filter(None, (_FORM.match(line.strip()) for line in lines)):
-        _require_tag(page, int(entry["number"]), tagged)
-        forms.append(Variant(page, "form", entry["code"], {int(entry["number"]): entry["code"]}))
+    for place, line in lines:
+        if entry := _FORM.match(line.strip()):
+            _require_tag(f"{path}:{place}", int(entry["number"]), tagged)
+            forms.append(Variant(page, "form", entry["code"], {int(entry["number"]): entry["code"]}))
     return tuple(forms)
 
 
-def _require_tag(page: str, number: int, tagged: Mapping[int, int]) -> None:
+def _require_tag(where: str, number: int, tagged: Mapping[int, int]) -> None:
     if number not in tagged:
-        raise PageError(f"{page}: a variant replaces the line of clause ({number}), but no line carries that tag.")
+        raise PageError(f"{where}: a variant replaces the line of clause ({number}), but no line carries that tag.")
 
 
 @cache
-def _compiled(page_id: str, variants: tuple[Variant, ...]) -> ModuleType:
-    area, stem = page_id.split(".")
-    page = read(Path(__file__).parent / area / f"{stem}.py")
+def _compiled(path: Path, variants: tuple[Variant, ...]) -> ModuleType:
+    page = read(path)
     lines = page.text.splitlines()
     for variant in variants:
-        if variant.page != page_id:
-            raise PageError(f"{variant.name!r} is a variant of {variant.page}, not of {page_id}.")
+        if variant.page != page.id:
+            raise PageError(f"{variant.name!r} is a variant of {variant.page}, not of {page.id}.")
         for number, code in variant.lines.items():
-            _require_tag(page_id, number, page.tagged)
+            _require_tag(page.id, number, page.tagged)
             index = page.tagged[number] - 1
             indent = lines[index][: len(lines[index]) - len(lines[index].lstrip())]
             lines[index] = f"{indent}{code}  # ({number})"
     label = "".join(f" [{variant.kind} {variant.name}]" for variant in variants)
-    name = f"lm_reference.{page_id}{label}"
+    name = f"lm_reference.{page.id}{label}"
     module = ModuleType(name, page.title)
     module.__file__ = str(page.path)
     sys.modules[name] = module  # NamedTuple and dataclass look their module up

@@ -241,6 +241,11 @@ class Rounded:
         below = root - np.sqrt(np.maximum(self.value - self.error, 0.0))
         return self._result(self, root, np.maximum(below, np.sqrt(self.value + self.error) - root))
 
+    def cos(self) -> Rounded:
+        """cos x; the error of x counts by the slope, and by the curvature where the slope is zero."""
+        error = abs(np.sin(self.value)) * self.error + self.error * self.error / 2
+        return self._result(self, np.cos(self.value), error)
+
     def rsqrt(self) -> Rounded:
         """1 / √x."""
         return 1 / self.sqrt()

@@ -16,7 +16,7 @@ from torch import Tensor
 from lm_conformance import guard, judge
 from lm_conformance.cases.gradients import Case, build, cases
 from lm_conformance.cases.tensors import LAYOUTS, SHAPES, Style, copy
-from lm_conformance.check import Check, NotOffered, Outcome, Target
+from lm_conformance.check import MIXED, Check, NotOffered, Outcome, Target
 from lm_conformance.errors import TrainerError
 
 PAGE = "gradients.global_norm_clipping"
@@ -219,7 +219,7 @@ CHECKS = [
         title="Gradients of different dtypes share the one norm, and each keeps its dtype.",
         judge=same_gradients,
         search=lambda target: cases(target, relative=(0.5, 0.25), tensors=(2, 4)),
-        mixed=True,
+        at=MIXED,
         examples=5,
     ),
     _check(

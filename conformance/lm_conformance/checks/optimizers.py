@@ -11,6 +11,7 @@ from lm_conformance import optimizer_judges as judges
 from lm_conformance.cases import optimizer_edges as edges
 from lm_conformance.cases.optimizers import cases
 from lm_conformance.cases.tensors import LAYOUTS, SHAPES, Style, styles
+from lm_conformance.check import MIXED
 
 if TYPE_CHECKING:
     from hypothesis import strategies as st
@@ -154,7 +155,7 @@ def _checks(page: str, role: Role) -> list[Check]:
             clauses=(role.alone,),
             title="Parameters of different dtypes in one optimizer are each updated in their own precision.",
             search=lambda target: cases(target, updates=(2, 1, 3), tensors=(2, 4), drifts=(0,)),
-            mixed=True,
+            at=MIXED,
             examples=5,
         ),
         check(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lm_reference.page import Clause, Page, pages
+from lm_reference.rounding import FORMATS
 from tabulate import tabulate
 
 # from the worst to the best; a cell shows the worst of its rows
@@ -31,10 +32,17 @@ def cell(rows: Iterable[Row]) -> str:
     if row is None:
         return ""
     if row["verdict"] in {"pass", "fixed"}:
-        return f"{number(row['margin']):.2f}" + (" fixed" if row["verdict"] == "fixed" else "")
+        return passed(row) + (" fixed" if row["verdict"] == "fixed" else "")
     if row["verdict"] == "fail" and number(row["margin"]) < float("inf"):
         return f"FAIL ×{number(row['margin']):.2g}"
     return "skip" if row["verdict"] == "skip" else str(row["verdict"]).upper() if row["verdict"] != "known" else "known"
+
+
+def passed(row: Row) -> str:
+    """How well a row passes: the margin, or the smallest p of its tests."""
+    if row["statistics"]:
+        return f"p {min(one['p'] for one in row['statistics']):.2g}"
+    return f"{number(row['margin']):.2f}"
 
 
 def matrix_cell(rows: Sequence[Row]) -> str:
@@ -76,7 +84,7 @@ def _tally(document: Document, trainer: str, page: Page) -> str:
 def dtypes_of(rows: Iterable[Row]) -> list[str]:
     """The dtypes that occur, in their usual order."""
     found = {row["dtype"] for row in rows}
-    return [name for name in ("float64", "float32", "bfloat16", "float16", "mixed") if name in found]
+    return [name for name in (*FORMATS, "mixed", "any") if name in found]
 
 
 def covers(row: Row, clause: Clause) -> bool:

@@ -1,0 +1,53 @@
+"""The pages themselves as a trainer: the first that must pass, and with faults in it the proof of the checks.
+
+A page becomes what `trainer.py` asks of it in the module that is named like its area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any, ClassVar
+
+from lm_reference.page import Variant, pages
+
+from lm_conformance.trainer import Offer, Precision, Trainer, hookimpl
+
+
+class Reference(Trainer):
+    """Every page in plain torch: state and arithmetic in float32 at least, parameters in their own dtype.
+
+    `forks` chooses other sides, page by page, and declares them; `variants` puts other lines into a page and says
+    nothing of it.
+    """
+
+    name = "reference"
+    precisions: ClassVar[Mapping[str, Precision]] = {
+        "float64": Precision(scalars="float64"),
+        "float32": Precision(scalars="float64"),
+        "bfloat16": Precision(compute="float32", scalars="float64"),
+        "float16": Precision(compute="float32", scalars="float64"),
+    }
+
+    def __init__(self, forks: Mapping[str, Mapping[str, str]] | None = None, variants: Iterable[Variant] = ()) -> None:
+        self.forks = forks or {}
+        self.variants = tuple(variants)
+
+    def offered(self) -> list[Offer]:
+        """Every page."""
+        return [Offer(self, page, self.forks.get(page, {}), self._method(page)) for page in pages()]
+
+    def _method(self, page: str) -> Any:
+        sides = pages()[page].sides(self.forks.get(page, {}))
+        module = pages()[page].module(*sides, *(variant for variant in self.variants if variant.page == page))
+        area, name = page.split(".")
+        method: Any = partial(import_module(f"lm_conformance.reference_trainer.{area}").offered(name), module)
+        method.__name__ = name
+        return method
+
+
+@hookimpl
+def lm_conformance_trainers() -> Iterable[Trainer]:
+    """The pages with their own sides of all forks."""
+    yield Reference()
