@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 import signal
@@ -44,16 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest:
         parsed.selectors += rest  # argparse takes no more of them once an option has come
     try:
-        return int(parsed.command(parsed))
+        code = int(parsed.command(parsed))
+        sys.stdout.flush()
     except (UsageError, PageError) as error:
         return _complain(error, 2)
     except SuiteError as error:
         return _complain(error, 3)
     except KeyboardInterrupt:
         return _complain("interrupted.", 3)
-    except BrokenPipeError:  # the reader of our output has gone, which is its own business
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        from lm_conformance.console import nobody_reads
+
+        nobody_reads()
         return 0
+    return code
 
 
 def _complain(error: object, code: int) -> int:
@@ -119,9 +124,12 @@ def _run(parsed: argparse.Namespace) -> int:
     from lm_conformance.report import tables
     from lm_conformance.run import run
 
-    if parsed.examples <= 0 or parsed.timeout <= 0:
-        raise UsageError("--examples and --timeout must be above 0.")
+    if not 0 < parsed.examples < math.inf:
+        raise UsageError(f"--examples is {parsed.examples:g}, but must be a number above 0.")
+    if not 0 < parsed.timeout <= LONGEST:
+        raise UsageError(f"--timeout is {parsed.timeout:g}, but must be above 0 and at most {LONGEST} seconds.")
     seed = parsed.seed if parsed.seed is not None else random.SystemRandom().randrange(2**32)
+    output = parsed.output and parsed.output.absolute()  # a trainer may go to another folder
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     made = plan([parsed.trainer, *parsed.also], parsed.selectors, dtypes=parsed.dtype, variants=parsed.variants)
     for problem in made.problems:
@@ -131,7 +139,7 @@ def _run(parsed: argparse.Namespace) -> int:
             return 2
         raise SuiteError("nothing to run: the trainer offers none of what was asked for.")
     report = results.Report(results.header(made, parsed.selectors, seed=seed, factor=parsed.examples))
-    jobs = parsed.jobs or ((os.cpu_count() or 1) if len(made.rows) > MANY_ROWS else 1)
+    jobs = _jobs(parsed, short=len(made.rows) <= MANY_ROWS)
     try:
         with Progress(len(made.rows)) as progress:
             run(
@@ -141,7 +149,7 @@ def _run(parsed: argparse.Namespace) -> int:
                 factor=parsed.examples,
                 timeout=parsed.timeout,
                 jobs=jobs,
-                output=parsed.output,
+                output=output,
                 on_result=progress.advance,
             )
     finally:
@@ -152,6 +160,13 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 MANY_ROWS = 60  # from here on, starting workers pays
+LONGEST = 24 * 60 * 60  # seconds; timers refuse what is far beyond, which would look like an error of the trainer
+
+
+def _jobs(parsed: argparse.Namespace, *, short: bool = False) -> int:
+    if parsed.jobs is not None and parsed.jobs < 1:
+        raise UsageError(f"--jobs is {parsed.jobs}, but must be at least 1.")
+    return parsed.jobs or (1 if short else os.cpu_count() or 1)
 
 
 def exit_code(rows: Sequence[Result], *, problems: bool) -> int:
@@ -181,7 +196,7 @@ def _show(parsed: argparse.Namespace) -> int:
     name, _, part = parsed.name.partition("/")
     if name not in pages():
         raise UsageError(f"there is no page {name!r}{nearest(name, pages())}. `lm-conformance list` shows them.")
-    text = page(name) if not part else clause(name, int(part)) if part.isdigit() else row_check(name, part)
+    text = page(name) if not part else clause(name, int(part)) if part.isdecimal() else row_check(name, part)
     print(text)
     return 0
 
@@ -206,7 +221,7 @@ def _report(parsed: argparse.Namespace) -> int:
 def _selftest(parsed: argparse.Namespace) -> int:
     from lm_conformance.selftest import main as prove
 
-    return prove(parsed.selectors, seed=parsed.seed, jobs=parsed.jobs or os.cpu_count() or 1, output=parsed.output)
+    return prove(parsed.selectors, seed=parsed.seed, jobs=_jobs(parsed), output=parsed.output)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,22 @@ _THEME = Theme({"bad": "bold red", "known": "yellow", "dim": "dim"})
 
 def say(text: str) -> None:
     """A part of a report, with an empty line after it; coloured where a person reads it."""
-    console = Console(theme=_THEME, highlighter=_Verdicts(), soft_wrap=True)
-    console.print(text, markup=False, emoji=False, end="\n\n")
+    console = _Output(theme=_THEME, highlighter=_Verdicts(), soft_wrap=True)
+    try:
+        console.print(text, markup=False, emoji=False, end="\n\n")
+    except BrokenPipeError:
+        nobody_reads()
+
+
+def nobody_reads() -> None:
+    """Go on without standard output: its reader has gone, but the exit code still says what was found."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """In the place of an exit with code 1, which would be a verdict."""
+        raise BrokenPipeError
 
 
 class Progress:

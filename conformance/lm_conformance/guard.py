@@ -27,10 +27,12 @@ def call(what: str, function: Callable[..., Any], *arguments: Any, timeout: floa
     try:
         with _time_limit(what, timeout):
             return function(*arguments, **keywords)
-    except Exception as error:
-        raise TrainerError(f"{what} raised {type(error).__name__}: {_first_line(error)}") from error
+    except (KeyboardInterrupt, Hung):
+        raise
     except SystemExit as error:
         raise TrainerError(f"{what} called exit({error.code!r})") from error
+    except BaseException as error:  # what ends a test, such as pytest.skip, is no Exception
+        raise TrainerError(f"{what} raised {type(error).__name__}: {_first_line(error)}") from error
 
 
 @contextmanager
@@ -53,7 +55,10 @@ def _time_limit(what: str, seconds: float) -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # noqa: BLE001 an error that cannot be printed is still an error
+        lines = []
     return lines[0][:300] if lines else "no message"
 
 
@@ -66,9 +71,9 @@ def tensors(what: str, results: Any, like: list[Tensor | None]) -> list[Tensor |
     """
     try:
         found = list(results)
-    except TypeError:
+    except Exception as error:
         kind = type(results).__name__
-        raise TrainerError(f"{what} returned {kind}, but must return a list of {len(like)} tensors") from None
+        raise TrainerError(f"{what} returned {kind}, but must return a list of {len(like)} tensors") from error
     if len(found) != len(like):
         raise TrainerError(f"{what} returned {len(found)} tensors, but must return {len(like)}")
     return [_tensor(what, i, result, model) for i, (result, model) in enumerate(zip(found, like, strict=True))]
@@ -107,6 +112,21 @@ def as_tensor(what: str, result: Any) -> Tensor:
     except Exception as error:
         kind = type(result).__name__
         raise TrainerError(f"{what} returned {kind}, which is no array: {_first_line(error)}") from error
+
+
+def number(what: str, result: Any) -> float:
+    """Any number as a float.
+
+    Raises:
+        TrainerError: it is none.
+
+    """
+    if result is not None and not isinstance(result, (str, bytes, bool)):
+        try:
+            return float(result)
+        except Exception:  # noqa: BLE001, S110 whatever a foreign type raises, it is no number
+            pass
+    raise TrainerError(f"{what} returned {type(result).__name__}, but must return a number")
 
 
 def _kind(tensor: Tensor) -> str:

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
 
 Expected = Callable[..., list[list[Rounded]]]  # of target, case, variants and forms
 Faulty = Callable[..., list[list[Array]]]  # of the same
+Place = tuple[int, int, tuple[int, ...]]  # the result, the array in it, the element
 
 
 def against_page(
-    check: Check, target: Target, case: Any, results: Sequence[Sequence[Array]], expected: Expected, faulty: Faulty
+    check: Check,
+    target: Target,
+    case: Any,
+    results: Sequence[Sequence[Array]],
+    expected: Expected,
+    faulty: Faulty,
+    place: Callable[[Place], str] | None = None,
 ) -> Outcome:
-    """The outcome of comparing a trainer's results with the page's.
+    """The outcome of comparing a trainer's results with the page's. `place` says in words where a result belongs.
 
     Where the page's own bound is exceeded, the bounds of its forms are added. So the margin of most of what passes is
     in units of the page's own bound.
@@ -36,15 +43,21 @@ def against_page(
             found = distance(results, wanted)
         if found.margin <= K:
             return Outcome(found.margin, conclusive(check, target, case, wanted, faulty))
-        return Outcome(found.margin, conclusive=True, obtained=results, **_failure(results, wanted, found.place))
+        return Outcome(found.margin, conclusive=True, obtained=results, **_failure(results, wanted, found.place, place))
 
 
-def _failure(results: Any, wanted: Any, place: Any) -> dict[str, Any]:
+def broken(reason: str, results: Any = None) -> Outcome:
+    """The outcome where something exact is broken."""
+    return Outcome(float("inf"), conclusive=True, failure=reason, obtained=results)
+
+
+def _failure(results: Any, wanted: Any, place: Any, named: Callable[[Place], str] | None) -> dict[str, Any]:
     result, index, element = place
     number = wanted[result][index]
     value, error = float(np.asarray(number.value)[element]), float(np.broadcast_to(number.error, number.shape)[element])
     got = float(np.asarray(results[result][index])[element])
     where = f"array {index}, element {list(element)}" if element else f"array {index}"
+    where = where if named is None else named(place)
     margin = abs(got - value) / error if error else float("inf")
     if np.isnan(got):
         reason = f"got NaN, expected {value:.9g}"
@@ -56,7 +69,11 @@ def _failure(results: Any, wanted: Any, place: Any) -> dict[str, Any]:
         "failure": f"{reason} ({where}, {margin:.3g} times the bound)"
         if np.isfinite(margin)
         else f"{reason} ({where})",
-        "details": (f"expected {value:.17g} ± {error:.3g}", f"obtained {got:.17g}", f"at result {result + 1}, {where}"),
+        "details": (
+            f"expected {value:.17g} ± {error:.3g}",
+            f"obtained {got:.17g}",
+            f"at {where}" if named else f"at result {result + 1}, {where}",
+        ),
     }
 
 

@@ -56,9 +56,13 @@ def read(path: Path, *, checks: Collection[str], dtypes: Collection[str], traine
     if not path.exists():
         return []
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("known", [])
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
+    entries = tables.pop("known", [])
+    if tables or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        found = next(iter(tables), "known")
+        raise UsageError(f"{path.name} has {found!r}, but must consist of [[known]] tables alone.")
     return [_entry(path, number, entry, checks, dtypes, trainers) for number, entry in enumerate(entries, start=1)]
 
 

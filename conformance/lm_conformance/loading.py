@@ -55,7 +55,12 @@ def load(name: str) -> Plugin:
     if not trainers:
         raise UsageError(f"plugin {name!r} yields no trainer here.")
     for trainer in trainers:
-        _validate(name, trainer)
+        try:
+            _validate(name, trainer)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(f"plugin {name!r} cannot be used: {_said(error)}") from error
     file = Path(module.__file__ or name)
     return Plugin(name, trainers, file.with_name(f"{file.stem}.known.toml"))
 
@@ -67,7 +72,9 @@ def _from_entry_point(name: str) -> ModuleType:
         raise UsageError(f"there is no trainer {name!r}{nearest(name, points)}. Installed: {names}.")
     try:
         module = points[name].load()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UsageError(f"plugin {name!r} cannot be imported: {_said(error)}") from error
     if not isinstance(module, ModuleType):
         raise UsageError(f"the entry point {name!r} is {points[name].value!r}, but must name a module.")
@@ -82,13 +89,17 @@ def _from_file(path: Path) -> ModuleType:
         raise UsageError(f"{str(path)!r} is no Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
+    search, bytecode = list(sys.path), sys.dont_write_bytecode
     sys.path.insert(0, str(path.resolve().parent))
+    sys.dont_write_bytecode = True  # a run leaves no file but its report
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # pytest.importorskip, for one, raises no Exception
         raise UsageError(f"{path} cannot be imported: {_said(error)}") from error
     finally:
-        sys.path.remove(str(path.resolve().parent))
+        sys.path[:], sys.dont_write_bytecode = search, bytecode
     return module
 
 
@@ -99,7 +110,9 @@ def _trainers(name: str, module: ModuleType) -> Iterable[Trainer]:
         manager.register(module)
         manager.check_pending()
         found = [list(result) for result in manager.hook.lm_conformance_trainers()]
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UsageError(f"plugin {name!r} cannot be used: {_said(error)}") from error
     if not found:
         raise UsageError(f"{name} has no function lm_conformance_trainers marked with @hookimpl.")
@@ -118,6 +131,16 @@ def _validate(plugin: str, trainer: Trainer) -> None:
     if unknown or not trainer.precisions:
         got = f"{unknown[0]!r}" if unknown else "no dtype"
         raise UsageError(f"{trainer.name} declares {got} in its precisions; dtypes are {', '.join(FORMATS)}.")
+    if not isinstance(trainer.version, str):
+        raise UsageError(f"{trainer.name} has the version {trainer.version!r}, but must have a string.")
+    for precision in trainer.precisions.values():
+        for name in (precision.compute, precision.scalars, precision.state):
+            if isinstance(name, str) and name not in FORMATS:
+                raise UsageError(f"{trainer.name} declares the format {name!r}; formats are {', '.join(FORMATS)}.")
+    offered = [offer.page for offer in trainer.offered()]
+    for page in offered:
+        if offered.count(page) > 1:
+            raise UsageError(f"{trainer.name} offers {page} twice, but must offer a page in one method.")
 
 
 def _said(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from lm_conformance import judge
 from lm_conformance import optimizer_runs as runs
 from lm_conformance.check import Check, NotOffered, Outcome, Target
+from lm_conformance.judge import broken
 from lm_conformance.trainer import Resumable
 
 if TYPE_CHECKING:
@@ -63,11 +64,6 @@ def same_side_by_side(check: Check, target: Target, case: Case) -> Outcome:
         for one, result in zip((case, other), results, strict=True)
     ]
     return max(outcomes, key=lambda outcome: outcome.margin)
-
-
-def broken(reason: str, results: Any = None) -> Outcome:
-    """The outcome where something exact is broken."""
-    return Outcome(float("inf"), conclusive=True, failure=reason, obtained=results)
 
 
 def explain(check: Check, target: Target, case: Any, results: Any) -> str | None:

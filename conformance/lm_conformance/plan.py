@@ -15,7 +15,6 @@ from lm_conformance.errors import UsageError, nearest
 from lm_conformance.known import Known
 from lm_conformance.trainer import Offer, Trainer
 
-
 DTYPES = (*FORMATS, MIXED, ANY)
 
 
@@ -59,7 +58,7 @@ def plan(
     made = Plan()
     for name in dict.fromkeys(names):
         try:
-            plugin = plugin_of(name)
+            plugin = plugin_of(loading.plugin_name(name))
             trainers = loading.select(plugin, name, variants=variants)
             made.known += known.read(
                 plugin.known_file,
@@ -71,8 +70,10 @@ def plan(
             made.problems.append(str(error))
             continue
         for trainer in trainers:
-            if trainer.name not in made.trainers:
-                made.trainers[trainer.name] = trainer
+            other = made.trainers.setdefault(trainer.name, trainer)
+            if other is not trainer:
+                made.problems.append(f"{name} has another trainer {trainer.name!r}; only the first is run.")
+            elif trainer.name not in made.not_offered:
                 _add(made, plugin.name, trainer, chosen, dtypes)
     return made
 
@@ -123,7 +124,7 @@ def selected(selectors: Sequence[str]) -> list[Check]:
 
 def _matches(selector: str, check: Check) -> bool:
     page, _, part = selector.partition("/")
-    if part.isdigit():
+    if part.isdecimal():
         return page == check.page and int(part) in check.clauses
     return selector in (check.id, check.page, check.page.partition(".")[0])
 
@@ -133,7 +134,7 @@ def _nothing(selector: str) -> str:
     if page not in pages():
         areas = {name.partition(".")[0] for name in pages()}
         return f"there is no page {page!r}{nearest(page, [*pages(), *areas])}. `lm-conformance list` shows them."
-    if not part.isdigit():
+    if not part.isdecimal():
         own = [check.id for check in checks() if check.page == page]
         return f"{page} has no check {part!r}{nearest(selector, own)}. `lm-conformance show {page}` shows them."
     count = len(pages()[page].clauses)
@@ -144,8 +145,8 @@ def _nothing(selector: str) -> str:
 
 @cache
 def plugin_of(name: str) -> loading.Plugin:
-    """The loaded plugin of a trainer's name, or of a file."""
-    return loading.load(loading.plugin_name(name))
+    """The plugin of a name, or of a file, loaded once."""
+    return loading.load(name)
 
 
 def find(row: Row) -> tuple[Check, Offer]:

@@ -8,9 +8,12 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lm_reference.page import pages
 
 import lm_conformance
 from lm_conformance.errors import UsageError
@@ -125,12 +128,16 @@ def write_text(path: Path, text: str) -> None:
         UsageError: it cannot be written.
 
     """
+    if not path.name:
+        raise UsageError(f"{str(path)!r} cannot be written: it names no file.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
         raise UsageError(f"{str(path)!r} cannot be written: {error.strerror}.") from error
 
 
@@ -187,4 +194,9 @@ def read(path: Path) -> dict[str, Any]:
     except jsonschema.ValidationError as error:
         where = "/".join(map(str, error.absolute_path)) or "its top level"
         raise UsageError(f"{str(path)!r} is no report: at {where}, {error.message[:200]}.") from error
+    about: list[tuple[str, list[int]]] = [(page, []) for one in document["trainers"] for page in one["forks"]]
+    for page, clauses in [*about, *((row["page"], row["clauses"]) for row in document["results"])]:
+        if page not in pages() or any(number not in pages()[page].clauses for number in clauses):
+            own = lm_conformance.__version__
+            raise UsageError(f"{str(path)!r} is about clauses of {page} that version {own} does not have.")
     return dict(document)

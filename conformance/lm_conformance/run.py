@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -113,7 +115,9 @@ def _pytest(plan_file: Path, jobs: int, collector: Collector) -> tuple[int, str]
         *("-p", "no:cacheprovider", "-p", "lm_conformance.engine_plugin"),
     ]
     if jobs > 1:
-        arguments += ["-p", "xdist", f"--numprocesses={jobs}", "--max-worker-restart=0"]
+        # -P: modules of the folder where the user stands must not take the place of Python's own
+        python = f"{shlex.quote(sys.executable)} -P"
+        arguments += ["-p", "xdist", "--dist=load", f"--tx={jobs}*popen//python={python}", "--max-worker-restart=0"]
     said = io.StringIO()
     with _own_environment(), redirect_stdout(said), redirect_stderr(said):
         code = pytest.main(arguments, plugins=[collector])

@@ -15,7 +15,7 @@ from tabulate import tabulate
 
 from lm_conformance.check import MIXED, Check, Target, checks
 from lm_conformance.console import Progress
-from lm_conformance.errors import UsageError
+from lm_conformance.errors import UsageError, nearest
 from lm_conformance.evaluate import Verdict, evaluate
 from lm_conformance.faults import Fault, faults
 from lm_conformance.reference_trainer import Reference
@@ -113,11 +113,13 @@ def idle_checks(trials: list[Trial]) -> list[str]:
 
 def main(selectors: Sequence[str], *, seed: int, jobs: int, output: Path | None) -> int:
     """Run the proof, print what it proves against the suite, and write the kill matrix; the exit code."""
+    names = [*pages(), *dict.fromkeys(name.partition(".")[0] for name in pages())]
+    for selector in selectors:
+        if selector not in names:
+            raise UsageError(f"there is no page or area {selector!r}{nearest(selector, names)}.")
     tasks = [
         task for task in _tasks() if not selectors or task[0] in selectors or task[0].partition(".")[0] in selectors
     ]
-    if not tasks:
-        raise UsageError(f"there is nothing to prove about {', '.join(selectors)}.")
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool, Progress(len(tasks)) as progress:
         trials = []
         for one in pool.map(partial(_work, seed=seed), tasks):

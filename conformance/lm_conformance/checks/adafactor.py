@@ -10,7 +10,8 @@ from lm_conformance.cases import optimizer_edges as edges
 from lm_conformance.cases.optimizers import Case, build, cases
 from lm_conformance.cases.tensors import Style
 from lm_conformance.check import NotOffered, Outcome
-from lm_conformance.optimizer_judges import broken, checks_of, side
+from lm_conformance.judge import broken
+from lm_conformance.optimizer_judges import checks_of, side
 from lm_conformance.trainer import Stateful
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _little_memory(check: Check, target: Target, case: Case) -> Outcome:  # noqa
     runs.take_step(target, session, case.gradients[0], case.rates[0], list(case.parameters))
     page = target.page.module(*target.page.sides(target.offer.forks))
     for index, parameter in enumerate(case.parameters):
-        kept = guard.call("state()", session.state, index, timeout=target.timeout)
+        kept = guard.call("state()", lambda i: list(session.state(i)), index, timeout=target.timeout)
         numbers = sum(guard.as_tensor("state()", part).numel() for part in kept)
         wanted = sum(part.numel() for part in page.init(parameter) if hasattr(part, "numel"))
         wanted += parameter.numel() if case.settings["beta1"] is not None else 0

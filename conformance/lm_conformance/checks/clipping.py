@@ -43,10 +43,10 @@ def clipped(target: Target, case: Case) -> Clipped:
     guard.unchanged(name, lent, list(case.gradients))
     try:
         gradients, norm = result
-    except (TypeError, ValueError):
-        raise TrainerError(f"{name} returned {type(result).__name__}, but must return (gradients, norm)") from None
+    except Exception as error:
+        raise TrainerError(f"{name} returned {type(result).__name__}, but must return (gradients, norm)") from error
     found = guard.tensors(name, gradients, list(case.gradients))
-    return Clipped(found, None if norm is None else float(guard.as_tensor(name, norm)))
+    return Clipped(found, None if norm is None else guard.number(name, norm))
 
 
 def _page(target: Target, case: Case, variants: Sequence[Variant], lift: Callable[[Any], Any]) -> tuple[list[Any], Any]:
