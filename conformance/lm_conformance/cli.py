@@ -105,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="tables of one or several JSON reports")
     report.add_argument("files", type=Path, nargs="+", metavar="FILE", help="reports that `run --output` wrote")
     report.add_argument("--format", choices=("terminal", "markdown"), default="terminal")
-    report.add_argument("--output", type=Path, metavar="FILE", help="write there instead of standard output")
+    report.add_argument(
+        "--output", type=Path, metavar="FILE", help="write there instead of standard output; pictures beside it"
+    )
     report.set_defaults(command=_report)
 
     selftest = commands.add_parser("selftest", help="prove the checks: faults are killed, forms and forks survive")
@@ -203,12 +205,12 @@ def _show(parsed: argparse.Namespace) -> int:
 
 def _report(parsed: argparse.Namespace) -> int:
     from lm_conformance.console import say
-    from lm_conformance.report import tables
+    from lm_conformance.report import pictures, tables
     from lm_conformance.results import read, write_text
 
     documents = [read(path) for path in parsed.files]
     if parsed.format == "markdown":
-        text = tables.markdown(documents)
+        text = tables.markdown(documents, pictures.write(documents, parsed.output) if parsed.output else {})
     else:
         text = "\n\n".join(part for document in documents for part in tables.terminal(document)) + "\n"
     if parsed.output is None:

@@ -5,8 +5,8 @@ A page becomes what `trainer.py` asks of it in the module that is named like its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -38,13 +38,20 @@ class Reference(Trainer):
         """Every page."""
         return [Offer(self, page, self.forks.get(page, {}), self._method(page)) for page in pages()]
 
-    def _method(self, page: str) -> Any:
+    def _method(self, page: str) -> Callable[..., Any]:
+        def method(*arguments: Any, **settings: Any) -> Any:
+            return self._made(page)(*arguments, **settings)
+
+        method.__name__ = page.split(".")[1]
+        return method
+
+    @cache  # noqa: B019 trainers live as long as the process
+    def _made(self, page: str) -> Callable[..., Any]:
+        """The page with its lines, as its area's module makes it; not before it is called, because pages are many."""
         sides = pages()[page].sides(self.forks.get(page, {}))
         module = pages()[page].module(*sides, *(variant for variant in self.variants if variant.page == page))
         area, name = page.split(".")
-        method: Any = partial(import_module(f"lm_conformance.reference_trainer.{area}").offered(name), module)
-        method.__name__ = name
-        return method
+        return partial(import_module(f"lm_conformance.reference_trainer.{area}").offered(name), module)
 
 
 @hookimpl

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from lm_reference.page import Clause, Page, pages
 from lm_reference.rounding import FORMATS
 from tabulate import tabulate
+
+from lm_conformance.report import pictures
 
 # from the worst to the best; a cell shows the worst of its rows
 ORDER = ("error", "fail", "known", "fixed", "pass", "skip")
@@ -175,8 +178,8 @@ def failure(row: Row) -> str:
     return "\n".join([*lines, f"  repeat: {row['repeat']}"])
 
 
-def markdown(documents: Sequence[Document]) -> str:
-    """The matrix of several reports: clauses down, trainers across."""
+def markdown(documents: Sequence[Document], links: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The matrix of several reports: clauses down, trainers across. `links` are those of `pictures.write`."""
     columns = [(document, one) for document in documents for one in document["trainers"]]
     parts = ["# Conformance of trainers", _legend()]
     parts += [
@@ -190,11 +193,18 @@ def markdown(documents: Sequence[Document]) -> str:
     parts += ["## What ran", _table(["trainer", "version", "rows"], _coverage(columns))]
     red = [row for document in documents for row in document["results"] if is_red(row)]
     if red:
-        parts += ["## Failures", *(f"```\n{failure(row)}\n```" for row in red)]
+        parts += ["## Failures", *(f"```\n{failure(row)}\n```{_picture(row, links)}" for row in red)]
     known = [f"- {one['name']}: {line}" for document, one in columns for line in declared(document, one["name"])]
     if known:
         parts += ["## Known deviations", "\n".join(known)]
+    drawn = [row for document in documents for row in document["results"] if row["verdict"] == "known"]
+    parts += [f"{row['trainer']} {row['check']}:{_picture(row, links)}" for row in drawn if _picture(row, links)]
     return "\n\n".join(parts) + "\n"
+
+
+def _picture(row: Row, links: Mapping[str, str]) -> str:
+    link = links.get(pictures.name(row), "")
+    return f"\n\n![{row['trainer']}, {row['check']}]({link})" if link else ""
 
 
 def _legend() -> str:
