@@ -1,6 +1,6 @@
 """Known deviations: failures that a plugin's author declares, with the reason.
 
-They stand in `<module>.known.toml` beside the plugin's module:
+They stand in `<module>.known.toml` beside the plugin's module, or in `known.toml` in its package:
 
     [[known]]
     trainers = ["torch", "torch[foreach]"]

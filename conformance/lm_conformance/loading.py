@@ -62,7 +62,8 @@ def load(name: str) -> Plugin:
         except Exception as error:
             raise UsageError(f"plugin {name!r} cannot be used: {_said(error)}") from error
     file = Path(module.__file__ or name)
-    return Plugin(name, trainers, file.with_name(f"{file.stem}.known.toml"))
+    is_package = file.name == "__init__.py"
+    return Plugin(name, trainers, file.with_name("known.toml" if is_package else f"{file.stem}.known.toml"))
 
 
 def _from_entry_point(name: str) -> ModuleType:

@@ -51,7 +51,8 @@ def end(target: Target, settings: Mapping[str, float]) -> int:
     if "horizon" not in settings:
         return 4 * int(settings["warmup"])
     after = target.offer.forks.get("horizon") == "after_warmup"
-    return int(settings["horizon"] + (settings["warmup"] if after else 0))
+    itself = target.offer.forks.get("counted") == "after"  # an update that counts itself is there one earlier
+    return int(settings["horizon"] + (settings["warmup"] if after else 0) - itself)
 
 
 def landmarks(target: Target, settings: Mapping[str, float]) -> list[int]:
@@ -132,6 +133,22 @@ def _ramping(target: Target, *, long: bool) -> st.SearchStrategy[dict[str, float
     gpt3 = {"first": 32_000, "full": 3_200_000, "ramp": 12_000_000_000, "row": 2048}
     less_than_a_row = {"first": 100, "full": 8_000, "ramp": 100_000, "row": 1000}
     return st.one_of(whole, st.sampled_from((less_than_a_row, gpt3) if long else (less_than_a_row,)))
+
+
+def fixed(target: Target, *, random_access: bool) -> list[Case]:
+    """The shortest curves there are, and GPT-3's where any point can be asked."""
+    after, zero = target.offer.forks.get("horizon") == "after_warmup", target.offer.forks.get("floor") == "zero"
+    lengths = [(0, 1), (1, 1), (1, 2), (2, 1)] + [LONG[0]] * random_access
+    found: list[dict[str, float]] = []
+    if target.offer.page in {"schedules.warmup_cosine", "schedules.warmup_linear"}:
+        found = [{"peak": 1.0, "warmup": w, "horizon": t if after else w + t} for w, t in lengths]
+    if target.offer.page == "schedules.warmup_cosine":
+        found = [{**settings, "floor": 0.0 if zero else 0.125} for settings in found]
+    if target.offer.page == "schedules.inverse_sqrt":
+        found = [{"peak": 0.01, "warmup": warmup} for warmup in (1, 2, *[10_000] * random_access)]
+    if target.offer.page == "schedules.cosine_restarts":
+        found = [{"peak": 1.0, "floor": 0.0, "period": period, "factor": 1} for period in (1, 2, 3)]
+    return [Case(settings, tuple(landmarks(target, settings))) for settings in found]
 
 
 Region = Callable[["Target", Mapping[str, float], Sequence[int]], Iterable[int]]

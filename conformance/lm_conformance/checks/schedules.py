@@ -11,7 +11,7 @@ import numpy as np
 
 from lm_conformance import judge
 from lm_conformance import schedule_runs as runs
-from lm_conformance.cases.schedules import Case, cases, end
+from lm_conformance.cases.schedules import Case, cases, end, fixed
 from lm_conformance.check import ANY, Check, NotOffered, Outcome
 from lm_conformance.judge import broken
 
@@ -172,6 +172,11 @@ def _search(role: Role, region: Region | None = None, **more: Any) -> Callable[[
     return search
 
 
+def _edges(role: Role, target: Target) -> list[Case]:
+    found = fixed(target, random_access=runs.has_random_access(target, role.example))
+    return [replace(case, points=tuple(_whole(target, case.settings, case.points))) for case in found]
+
+
 def _rise(target: Target, settings: Mapping[str, float], points: Sequence[int]) -> Iterable[int]:  # noqa: ARG001
     return [x for x in points if x <= settings["warmup"]]
 
@@ -201,6 +206,7 @@ def _checks(page: str, role: Role) -> list[Check]:
             name="curve",
             clauses=equations,
             title="The whole curve: both ends of every part, their neighbours, and points between.",
+            edges=partial(_edges, role),
             search=_search(role, _whole),
             examples=24,
         ),

@@ -59,24 +59,26 @@ def matrix_cell(rows: Sequence[Row]) -> str:
     return text
 
 
-def summary(documents: Sequence[Document]) -> str:
-    """Pages down, trainers across: how many of the clauses that could be judged pass, and how many are known or red."""
-    columns = [(document, one) for document in documents for one in document["trainers"]]
-    lines = []
-    for page in pages().values():
-        cells = [_tally(document, one["name"], page) for document, one in columns]
-        if any(cells):
-            lines.append([page.id, *cells])
-    return _table(["", *(one["name"] for _, one in columns)], lines)
+def summary(documents: Sequence[Document], *, variants: bool = True) -> str:
+    """Trainers down, areas across: how many of the clauses that could be judged pass, and how many are known or red.
+
+    Without `variants` each report's first trainer stands for its library.
+    """
+    columns = [(document, one) for document in documents for one in document["trainers"][: None if variants else 1]]
+    areas = list(dict.fromkeys(page.partition(".")[0] for page in pages()))
+    lines = [[one["name"], *(_tally(document, one["name"], area) for area in areas)] for document, one in columns]
+    return _table(["", *areas], lines)
 
 
-def _tally(document: Document, trainer: str, page: Page) -> str:
+def _tally(document: Document, trainer: str, area: str) -> str:
     """`9 of 9`; with ` (1 known)` or ` (1 FAIL)` where a row of a clause is that."""
+    rows = [row for row in document["results"] if row["trainer"] == trainer]
     verdicts = []
-    for clause in page.clauses.values():
-        row = worst(row for row in document["results"] if row["trainer"] == trainer and covers(row, clause))
-        if row is not None and row["verdict"] != "skip":
-            verdicts.append(row["verdict"])
+    for page in pages().values():
+        for clause in page.clauses.values() if page.id.partition(".")[0] == area else ():
+            row = worst(row for row in rows if covers(row, clause))
+            if row is not None and row["verdict"] != "skip":
+                verdicts.append(row["verdict"])
     if not verdicts:
         return ""
     count = Counter("FAIL" if verdict in {"fail", "error"} else verdict for verdict in verdicts)
@@ -194,12 +196,28 @@ def markdown(documents: Sequence[Document], links: Mapping[str, str] = MappingPr
     red = [row for document in documents for row in document["results"] if is_red(row)]
     if red:
         parts += ["## Failures", *(f"```\n{failure(row)}\n```{_picture(row, links)}" for row in red)]
-    known = [f"- {one['name']}: {line}" for document, one in columns for line in declared(document, one["name"])]
+    known = list(_known(documents, links))
     if known:
-        parts += ["## Known deviations", "\n".join(known)]
-    drawn = [row for document in documents for row in document["results"] if row["verdict"] == "known"]
-    parts += [f"{row['trainer']} {row['check']}:{_picture(row, links)}" for row in drawn if _picture(row, links)]
+        parts += ["## Known deviations", *known]
     return "\n\n".join(parts) + "\n"
+
+
+def _known(documents: Sequence[Document], links: Mapping[str, str]) -> Iterator[str]:
+    """A paragraph for each deviation that is declared: check, reason, place in the source, and who shows it."""
+    grouped: dict[tuple[str, str, str, str], list[Row]] = {}
+    for document in documents:
+        for row in document["results"]:
+            if row["verdict"] in {"known", "fixed"}:
+                reason = row["reason"].partition(" Shown by: ")[0]
+                grouped.setdefault((row["verdict"], row["check"], reason, row["link"]), []).append(row)
+    for (verdict, check, reason, link), rows in grouped.items():
+        shown = ", ".join(
+            f"{trainer} {' '.join(dtypes_of(row for row in rows if row['trainer'] == trainer))}"
+            for trainer in dict.fromkeys(row["trainer"] for row in rows)
+        )
+        picture = next(filter(None, (_picture(row, links) for row in rows)), "")
+        fixed = "" if verdict == "known" else " now passes, although it is declared"
+        yield f"- `{check}`{fixed}: {reason}{f' ({link})' if link else ''} Seen in {shown}.{picture}"
 
 
 def _picture(row: Row, links: Mapping[str, str]) -> str:
@@ -211,9 +229,10 @@ def _legend() -> str:
     return (
         "The first table counts clauses: 9 of 9 means that all nine pass, in every dtype and every example. In the "
         "others, a number is the largest distance between trainer and page, in units of the rounding error's derived "
-        "bound; 4 is the limit. `FAIL ×n` is that distance where it is larger, `FAIL` where something exact is broken or "
-        "a NaN came back, `ERROR` a call that raised, `known` a deviation that is declared with its reason below; dtypes "
-        "stand beside them. Empty: not offered. This page is made by `lm-conformance report`."
+        "bound; 4 is the limit. `p` is the smallest probability that a test of what was drawn found, and some of many "
+        "are small by chance. `FAIL ×n` is the distance where it is larger, `FAIL` where something exact is broken or "
+        "a NaN came back, `ERROR` a call that raised, `known` a deviation that is declared with its reason below; the "
+        "dtypes stand beside them. Empty: not offered. This page is made by `lm-conformance report`."
     )
 
 

@@ -1,22 +1,21 @@
-"""Trainers for `torch.optim` and `clip_grad_norm_`: for-loop, foreach and fused, on the CPU and on CUDA."""
+"""`torch.optim` and `clip_grad_norm_`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from lm_conformance.torch_optimizer import TorchOptimizer
-from lm_conformance.trainer import Optimizer, Precision, Trainer, hookimpl, offers
+from lm_conformance.trainer import Optimizer, Precision, Trainer, offers
 from torch import Tensor
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
-class Torch(Trainer):
+class Optimizers(Trainer):
     """What all implementations offer: each operation is rounded to the dtype of the parameters."""
 
-    name = "torch"
     version = torch.__version__
     precisions: ClassVar[Mapping[str, Precision]] = {dtype: Precision(scalars="float64") for dtype in DTYPES}
     implementation: ClassVar[Mapping[str, bool]] = {"foreach": False, "fused": False}
@@ -63,8 +62,8 @@ class Torch(Trainer):
         return [parameter.grad for parameter in parameters], norm
 
 
-class Loop(Torch):
-    """One tensor after the other, and Adafactor, of which there is no fused implementation."""
+class Adafactor(Optimizers):
+    """With Adafactor, of which there is no fused implementation."""
 
     @offers("optimizers.adafactor", rate="capped", epsilon1="floor")
     def adafactor(
@@ -92,49 +91,3 @@ class Loop(Torch):
             ),
             device=self.device,
         )
-
-
-class Foreach(Loop):
-    """Many tensors in one call."""
-
-    name = "torch[foreach]"
-    implementation: ClassVar[Mapping[str, bool]] = {"foreach": True, "fused": False}
-
-
-class Fused(Torch):
-    """One kernel for the whole update; in 16 bits it computes in float32 and keeps its state in 16."""
-
-    name = "torch[fused]"
-    implementation: ClassVar[Mapping[str, bool]] = {"foreach": False, "fused": True}
-
-
-class Cuda(Loop):
-    """The for-loop on the GPU."""
-
-    name = "torch[cuda]"
-    device = "cuda"
-
-
-class CudaForeach(Foreach):
-    """Many tensors in one call, on the GPU."""
-
-    name = "torch[cuda,foreach]"
-    device = "cuda"
-
-
-class CudaFused(Fused):
-    """One kernel for the whole update, on the GPU."""
-
-    name = "torch[cuda,fused]"
-    device = "cuda"
-
-
-@hookimpl
-def lm_conformance_trainers() -> Iterable[Trainer]:
-    yield Loop()
-    yield Foreach()
-    yield Fused()
-    if torch.cuda.is_available():
-        yield Cuda()
-        yield CudaForeach()
-        yield CudaFused()
