@@ -15,6 +15,10 @@ import time
 from collections.abc import Callable
 
 import torch
+from lm_conformance import draw_tests
+from lm_conformance.draws import sums
+from lm_conformance.statistics import FIRST
+from lm_reference.laws import Normal
 from lm_reference.page import pages
 from tabulate import tabulate
 
@@ -55,6 +59,13 @@ def torch_step() -> float:
     return seconds(optimizer.step)
 
 
+def normal_tensor() -> None:
+    """Draw a tensor, and test its law."""
+    pool = [sums("W", 0.02 * torch.randn(ELEMENTS), Normal(0.02))]
+    for test in (draw_tests.scale, draw_tests.center, draw_tests.tails, draw_tests.form):
+        test(pool, FIRST)
+
+
 def main() -> None:
     """Print the figures."""
     floor = seconds(command(sys.executable, "-c", "import torch"))
@@ -73,6 +84,7 @@ def main() -> None:
                 ],
                 ["Adam page, float64, 10M elements", step, f"{3 * own:.2f} s: 3 times torch's for-loop"],
                 ["torch's for-loop Adam, the same", own, ""],
+                ["normal tensor, 10M draws and its tests", seconds(normal_tensor), "1 s"],
             ],
             headers=["", "seconds", "wanted below"],
             floatfmt=".2f",

@@ -25,4 +25,4 @@ class Hung(BaseException):
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message about an unknown name: the nearest known one, if any is near."""
     near = get_close_matches(name, list(known), 1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; the nearest is {near[0]!r}" if near else ""

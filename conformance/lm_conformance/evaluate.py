@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hypothesis.errors import Flaky
+
 from lm_conformance.check import Check, NotOffered, Outcome, Picture, Statistic, Target
 from lm_conformance.errors import Hung, SuiteError, TrainerError
 from lm_conformance.search import derived_seed, search
@@ -56,19 +58,22 @@ class _Tally:
         self.examples = self.conclusive = 0
         self.margin = 0.0
         self.statistics: list[Statistic] = []
+        self.found: _Wrong | _Broken | None = None
 
     def judge(self, case: Any) -> None:
         try:
             outcome = self.check.judge(self.check, self.target, case)
         except TrainerError as error:
             self.examples += 1
-            raise _Broken(case, str(error)) from None
+            self.found = _Broken(case, str(error))
+            raise self.found from None
         self.examples += 1
         self.conclusive += outcome.conclusive
         self.margin = max(self.margin, outcome.margin)
         self.statistics += outcome.statistics
         if outcome.failure is not None:
-            raise _Wrong(case, outcome)
+            self.found = _Wrong(case, outcome)
+            raise self.found
 
 
 def evaluate(check: Check, target: Target, *, seed: int, factor: float = 1.0, shrink: bool = True) -> Verdict:
@@ -88,6 +93,7 @@ def evaluate(check: Check, target: Target, *, seed: int, factor: float = 1.0, sh
         statistics = tuple(tally.statistics)
         return Verdict(kind, tally.examples, tally.conclusive, margin, seconds=seconds, statistics=statistics, **more)
 
+    unsteady = ""
     reason = check.skip(target)
     if reason is not None:
         return verdict("skip", reason=reason)
@@ -97,25 +103,31 @@ def evaluate(check: Check, target: Target, *, seed: int, factor: float = 1.0, sh
         if check.search is not None:
             own_seed = derived_seed(seed, check.id, target.dtype)
             count = max(1, round(check.examples * factor))
-            search(check.search(target), tally.judge, seed=own_seed, examples=count, shrink=shrink)
+            try:
+                search(check.search(target), tally.judge, seed=own_seed, examples=count, shrink=shrink)
+            except Flaky:
+                if tally.found is None:
+                    raise
+                unsteady = "; tried again, the same case gave something else"
+                raise tally.found from None
     except NotOffered as missing:
         return verdict("skip", reason=str(missing))
     except Hung as hung:
         return verdict("error", reason=str(hung))
     except _Broken as broken:
-        return verdict("error", reason=broken.reason, counterexample=tuple(broken.case.describe()))
+        return verdict("error", reason=broken.reason + unsteady, counterexample=tuple(broken.case.describe()))
     except _Wrong as wrong:
         as_if = _as_if(check, target, wrong) if shrink else ""
         lines = (*wrong.case.describe(), *wrong.outcome.details)
         return verdict(
             "fail",
-            reason=wrong.outcome.failure or "",
+            reason=f"{wrong.outcome.failure}{unsteady}",
             as_if=as_if,
             counterexample=lines,
             picture=wrong.outcome.picture,
         )
     except Exception as error:
-        raise SuiteError(f"{check.id} itself failed: {type(error).__name__}: {error}") from error
+        raise _own_failure(check, error) from error
     if tally.examples == 0:
         raise SuiteError(f"{check.id} judged no case.")
     if tally.conclusive == 0:
@@ -126,4 +138,11 @@ def evaluate(check: Check, target: Target, *, seed: int, factor: float = 1.0, sh
 def _as_if(check: Check, target: Target, wrong: _Wrong) -> str:
     if check.explain is None or wrong.outcome.obtained is None:
         return ""
-    return check.explain(check, target, wrong.case, wrong.outcome.obtained) or ""
+    try:
+        return check.explain(check, target, wrong.case, wrong.outcome.obtained) or ""
+    except Exception as error:
+        raise _own_failure(check, error) from error
+
+
+def _own_failure(check: Check, error: Exception) -> SuiteError:
+    return SuiteError(f"{check.id} itself failed: {type(error).__name__}: {error}")

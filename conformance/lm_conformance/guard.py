@@ -69,14 +69,25 @@ def tensors(what: str, results: Any, like: list[Tensor | None]) -> list[Tensor |
         TrainerError: they are not that.
 
     """
+    found = listed(what, results, len(like))
+    return [_tensor(what, i, result, model) for i, (result, model) in enumerate(zip(found, like, strict=True))]
+
+
+def listed(what: str, results: Any, count: int) -> list[Any]:
+    """The results of a trainer as a list of `count` things.
+
+    Raises:
+        TrainerError: they are not that.
+
+    """
     try:
         found = list(results)
     except Exception as error:
         kind = type(results).__name__
-        raise TrainerError(f"{what} returned {kind}, but must return a list of {len(like)} tensors") from error
-    if len(found) != len(like):
-        raise TrainerError(f"{what} returned {len(found)} tensors, but must return {len(like)}")
-    return [_tensor(what, i, result, model) for i, (result, model) in enumerate(zip(found, like, strict=True))]
+        raise TrainerError(f"{what} returned {kind}, but must return a list of {count} tensors") from error
+    if len(found) != count:
+        raise TrainerError(f"{what} returned {len(found)} tensors, but must return {count}")
+    return found
 
 
 def _tensor(what: str, index: int, result: Any, like: Tensor | None) -> Tensor | None:

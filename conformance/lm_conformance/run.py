@@ -120,8 +120,12 @@ def _pytest(plan_file: Path, jobs: int, collector: Collector) -> tuple[int, str]
         arguments += ["-p", "xdist", "--dist=load", f"--tx={jobs}*popen//python={python}", "--max-worker-restart=0"]
     said = io.StringIO()
     with _own_environment(), redirect_stdout(said), redirect_stderr(said):
-        code = pytest.main(arguments, plugins=[collector])
-    return int(code), said.getvalue()
+        try:
+            code = int(pytest.main(arguments, plugins=[collector]))
+        except Exception as error:  # noqa: BLE001 whatever it is, the rows that are there must be written
+            code = int(pytest.ExitCode.INTERNAL_ERROR)
+            collector.errors.append(f"the engine failed: {type(error).__name__}: {error}")
+    return code, said.getvalue()
 
 
 @contextmanager

@@ -56,21 +56,30 @@ and the pages of models for a method that draws all weights of a model of a give
     initialization.bert  layers, width, heads, feed_forward, vocabulary, positions
     initialization.t5    layers, width, heads, head_width, feed_forward, vocabulary, buckets
 
-with the roles that the page lists, and every tensor of the model in one of them. Equal seeds give equal weights.
+with the roles, orders and shapes of the page's `shapes`, and every tensor of the model in one of them. A matrix that is
+kept as (inputs, outputs) is handed over transposed, one of queries, keys and values together in its parts. `biases` and
+`gains` may be cut and joined in any way, and `biases` are an empty list where the model has none. Tensors may have any
+floating-point format. Seeds are whole numbers from 0 to 2^31 - 2; equal seeds give equal weights, whatever was drawn
+before.
 
-`precision.float16` and `precision.bfloat16` ask for a method `() -> Casts`, `precision.loss_scaling` for a method
+`precision.float16` and `precision.bfloat16` ask for a method `() -> Casts`, and the pages of loss scaling for methods
 
-    (*, initial_scale, growth_factor, backoff_factor, growth_interval) -> LossScaler
+    precision.loss_scaling         (*, initial_scale, growth_factor, backoff_factor, growth_interval) -> LossScaler
+    precision.static_loss_scaling  (*, scale) -> LossScaler
 
-`precision.master_weights` for a method that opens an optimizer whose weights are kept twice
+which also get `hysteresis` and `floor` if the trainer declares that it has them. `precision.master_weights` asks for a
+method that opens an optimizer whose weights are kept twice
 
     (weights, *, dtype, lr, beta1, beta2, eps, initial_scale, growth_interval) -> MixedPrecision
 
-`precision.memory` for a method that makes one update and tells what it keeps
+where weights are float32, and `dtype` is the name of the 16-bit format. The loss scale doubles and halves; bfloat16 has
+none, and initial_scale and growth_interval are None. Adam has the forks that the trainer declares for
+`optimizers.adam`. `precision.memory` asks for a method that makes one update and tells what it keeps for the next
 
-    (weights, gradients, *, dtype) -> a dictionary from `weights`, `masters`, `gradients` and `moments` to lists of arrays
+    (weights, gradients, *, dtype) -> a dictionary: `weights`, `masters`, `gradients`, `moments`, all lists of arrays
 
-and `recipes.gpt3` for a method `(size) -> a dictionary`: the configuration under the names of the page.
+with gradients of the format `dtype`, which may be float32, and `recipes.gpt3` for a method `(size) -> a dictionary`: the
+configuration under the names of the page, or None for a size that the trainer does not have.
 """
 
 from __future__ import annotations
@@ -147,30 +156,36 @@ class Casts(Protocol):
     """Numbers in a format of 16 bits, as an implementation makes them."""
 
     def cast(self, values: Any) -> Any:
-        """Values of a float32 tensor in the format."""
+        """The numbers of a float32 tensor in the format."""
 
     def add(self, one: Any, other: Any) -> Any:
-        """The sum of two tensors of the format, in the format."""
+        """The sums of two tensors of the format, in the format."""
 
 
 class LossScaler(Protocol):
     """What keeps small gradients of 16-bit numbers from becoming zero. It may have `save` and `load`."""
 
     def scale(self, loss: Any) -> Any:
-        """The loss, a float32 tensor without dimensions, multiplied by the scale of the day."""
+        """The loss, a float32 tensor without dimensions, multiplied by the scale; at least once before every `step`."""
 
     def step(self, gradients: Sequence[Any]) -> Sequence[Any] | None:
-        """Take the gradients of a scaled loss, give those that the optimizer gets, or None to skip the update.
+        """Take the float32 gradients of the scaled loss, give those of the loss, or None where the update is skipped.
 
-        Afterwards the scale is that of the next update.
+        All calls have gradients of the same shapes, or None. Afterwards the scale is that of the next update.
         """
 
 
 class MixedPrecision(Protocol):
-    """An optimizer that computes with 16-bit copies of float32 weights. It may have `save` and `load`."""
+    """An optimizer with float32 weights, and copies in 16 bits for the model. It may have `save` and `load`.
+
+    A model is not needed: the gradients that a backward pass would leave are handed over.
+    """
+
+    def scale(self, loss: Any) -> Any:
+        """The loss as in `LossScaler`; unchanged where there is no loss scale."""
 
     def step(self, gradients: Sequence[Any]) -> None:
-        """Take the gradients of the unscaled loss in float32, scale, cast and unscale them as in training, and update."""
+        """Take the 16-bit gradients of the scaled loss with respect to the copies, and update, or skip the update."""
 
     def masters(self) -> Sequence[Any]:
         """The float32 weights."""
@@ -179,7 +194,7 @@ class MixedPrecision(Protocol):
         """The weights that the model computes with, in 16 bits."""
 
     def state(self) -> Sequence[Any]:
-        """Moments and counters of the optimizer, in an order that does not change."""
+        """Moments and counters of the optimizer, in an order that does not change; none before the first update."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +202,7 @@ class Blockwise:
     """State that is kept as 8-bit codes, each block with a scale of its own.
 
     A value is off by at most `half_gap` times the largest magnitude of its block: half the widest distance between
-    two neighbouring codes.
+    two neighbouring codes. Zero is one of the codes.
     """
 
     block: int

@@ -1,9 +1,8 @@
-"""Trainers for optax: its optimizers and its clipping by global norm, operation by operation, compiled, and in 64 bits."""
+"""Trainers for optax: its optimizers and its clipping, operation by operation, compiled, and with 64-bit types."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
@@ -16,6 +15,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Factory = Callable[..., optax.GradientTransformation]
+Static = tuple[tuple[str, Any], ...]  # arguments of a factory that are no numbers, by name
+
+
+def updated(
+    factory: Factory, static: Static, gradients: Any, state: Any, parameters: Any, rate: Any, settings: dict[str, Any]
+) -> tuple[Any, Any]:
+    """The parameters and the state after one update; the rate comes by a schedule."""
+    transformation = factory(learning_rate=lambda count: rate, **settings, **dict(static))  # noqa: ARG005
+    updates, state = transformation.update(gradients, state, parameters)
+    return optax.apply_updates(parameters, updates), state
+
+
+def clipped(gradients: Any, max_norm: Any) -> tuple[Any, Any]:
+    """The clipped gradients, and their norm before that."""
+    transformation = optax.clip_by_global_norm(max_norm)
+    result, _ = transformation.update(gradients, transformation.init(gradients))
+    return result, optax.tree.norm(gradients)
+
+
+# Numbers are arguments of what is compiled, so one compilation serves all values.
+compiled_updated = jax.jit(updated, static_argnums=(0, 1))
+compiled_clipped = jax.jit(clipped)
 
 
 def to_jax(tensor: Tensor) -> jax.Array:
@@ -23,36 +44,34 @@ def to_jax(tensor: Tensor) -> jax.Array:
     return jnp.from_dlpack(tensor.contiguous(), copy=True)
 
 
-class Stepper:
-    """Parameters and the state of the transformation that `factory` makes, updated operation by operation.
-
-    The rate of an update comes by a schedule. It is called before the update, and answers with the rate of the day.
-    """
+class Session:
+    """Parameters, and the state of a factory's transformation."""
 
     def __init__(
-        self, parameters: Sequence[Tensor], factory: Factory, static: Mapping[str, Any], *, x64: bool, **settings: Any
+        self,
+        factory: Factory,
+        static: Static,
+        parameters: Sequence[Tensor],
+        settings: dict[str, Any],
+        *,
+        update: Callable[..., Any],
+        x64: bool,
     ) -> None:
-        self.x64 = x64
-        self.rate: float | None = None
+        self.factory, self.static, self.settings = factory, static, settings
+        self.update, self.x64 = update, x64
         with jax.enable_x64(self.x64):
             self.parameters = tuple(to_jax(tensor) for tensor in parameters)
-            self._create(factory, static, **settings)
-            self.optimizer_state = self.transformation.init(self.parameters)
-
-    def _create(self, factory: Factory, static: Mapping[str, Any], *, learning_rate: float, **settings: Any) -> None:
-        del learning_rate  # the schedule's
-        self.transformation = factory(learning_rate=lambda count: self.rate, **settings, **static)  # noqa: ARG005
+            transformation = factory(learning_rate=optax.constant_schedule(0.0), **settings, **dict(static))
+            self.optimizer_state = transformation.init(self.parameters)
 
     def step(self, gradients: Sequence[Tensor], *, lr: float) -> Sequence[jax.Array]:
         """One update at the rate `lr`."""
         with jax.enable_x64(self.x64):
-            self._update(tuple(to_jax(tensor) for tensor in gradients), lr)
+            arrays = tuple(to_jax(tensor) for tensor in gradients)
+            self.parameters, self.optimizer_state = self.update(
+                self.factory, self.static, arrays, self.optimizer_state, self.parameters, lr, self.settings
+            )
         return self.parameters
-
-    def _update(self, gradients: tuple[jax.Array, ...], rate: float) -> None:
-        self.rate = rate
-        updates, self.optimizer_state = self.transformation.update(gradients, self.optimizer_state, self.parameters)
-        self.parameters = optax.apply_updates(self.parameters, updates)
 
     def save(self) -> list[np.ndarray]:
         """The leaves of parameters and state, as arrays of NumPy."""
@@ -71,34 +90,6 @@ class Stepper:
         return [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(self.optimizer_state) if path[-1] == own]
 
 
-class Compiled(Stepper):
-    """The same in one compiled function, with the hyper-parameters in the state."""
-
-    def _create(self, factory: Factory, static: Mapping[str, Any], **settings: Any) -> None:
-        self.transformation = optax.inject_hyperparams(factory, static_args=tuple(static))(**settings, **static)
-        self.compiled = compiled(factory, tuple(settings), tuple(static.items()))
-
-    def _update(self, gradients: tuple[jax.Array, ...], rate: float) -> None:
-        self.optimizer_state.hyperparams["learning_rate"] = rate
-        self.parameters, self.optimizer_state = self.compiled(gradients, self.optimizer_state, self.parameters)
-
-
-@cache
-def compiled(factory: Factory, names: tuple[str, ...], static: tuple[tuple[str, Any], ...]) -> Any:
-    """The compiled update of a factory; it has the values of all settings in the state, so it serves them all."""
-    placeholders = dict.fromkeys(names, 0.0)
-    transformation = optax.inject_hyperparams(factory, static_args=[name for name, _ in static])(
-        **placeholders, **dict(static)
-    )
-
-    @jax.jit
-    def update(gradients: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
-        updates, state = transformation.update(gradients, state, parameters)
-        return optax.apply_updates(parameters, updates), state
-
-    return update
-
-
 # XLA on the CPU flushes subnormal numbers, except those of float16, which it computes in float32.
 FLUSH = {"float64": True, "float32": True, "bfloat16": True, "float16": False}
 # JAX's default: what is computed of hyper-parameters and counters is float32.
@@ -110,42 +101,42 @@ class Base(Trainer):
 
     version = f"{optax.__version__}, jax {jax.__version__}"
     precisions: ClassVar[Mapping[str, Precision]] = DEFAULT
-    stepper: ClassVar[type[Stepper]] = Stepper
+    compiled = False  # as a whole, instead of operation by operation
     x64 = False  # JAX's switch for 64-bit types
 
     def _open(
-        self, factory: Factory, parameters: Sequence[Tensor], static: Mapping[str, Any] | None = None, **settings: Any
+        self, factory: Factory, parameters: Sequence[Tensor], *static: tuple[str, Any], **settings: Any
     ) -> Optimizer:
-        return self.stepper(parameters, factory, static or {}, x64=self.x64, **settings)
+        update = compiled_updated if self.compiled else updated
+        return Session(factory, static, parameters, settings, update=update, x64=self.x64)
 
 
-class Optax(Base):
-    """Operation by operation, in 32 bits or less."""
-
-    name = "optax"
+class Common(Base):
+    """What all offer but those that are there for one Adafactor."""
 
     @offers("optimizers.sgd", weight_decay="absent", missing="refused")
     def sgd(self, parameters: Sequence[Tensor], *, lr: float, weight_decay: float) -> Optimizer:
-        del weight_decay  # declared: absent
-        return self._open(optax.sgd, parameters, learning_rate=lr)
+        del lr, weight_decay  # each update has its own rate; declared: absent
+        return self._open(optax.sgd, parameters)
 
-    @offers("optimizers.momentum", dampening="absent", weight_decay="absent", missing="refused")
+    @offers("optimizers.momentum", first="gradient", dampening="absent", weight_decay="absent", missing="refused")
     def momentum(
         self, parameters: Sequence[Tensor], *, lr: float, momentum: float, dampening: float, weight_decay: float
     ) -> Optimizer:
-        del dampening, weight_decay  # declared: absent
-        return self._open(optax.sgd, parameters, learning_rate=lr, momentum=momentum)
+        del lr, dampening, weight_decay
+        return self._open(optax.sgd, parameters, momentum=momentum)
 
     @offers("optimizers.nesterov", weight_decay="absent", missing="refused")
     def nesterov(self, parameters: Sequence[Tensor], *, lr: float, momentum: float, weight_decay: float) -> Optimizer:
-        del weight_decay  # declared: absent
-        return self._open(optax.sgd, parameters, {"nesterov": True}, learning_rate=lr, momentum=momentum)
+        del lr, weight_decay
+        return self._open(optax.sgd, parameters, ("nesterov", True), momentum=momentum)
 
-    @offers("optimizers.adam", missing="refused")
+    @offers("optimizers.adam", epsilon="after", missing="refused")
     def adam(self, parameters: Sequence[Tensor], *, lr: float, beta1: float, beta2: float, eps: float) -> Optimizer:
-        return self._open(optax.adam, parameters, learning_rate=lr, b1=beta1, b2=beta2, eps=eps)
+        del lr
+        return self._open(optax.adam, parameters, b1=beta1, b2=beta2, eps=eps)
 
-    @offers("optimizers.adamw", missing="refused")
+    @offers("optimizers.adamw", decay="rate", epsilon="after", missing="refused")
     def adamw(
         self,
         parameters: Sequence[Tensor],
@@ -157,32 +148,23 @@ class Optax(Base):
         weight_decay: float,
         decayed: Sequence[bool],
     ) -> Optimizer:
-        return self._open(
-            optax.adamw,
-            parameters,
-            {"mask": tuple(decayed)},
-            learning_rate=lr,
-            b1=beta1,
-            b2=beta2,
-            eps=eps,
-            weight_decay=weight_decay,
-        )
+        del lr
+        mask = ("mask", tuple(decayed))
+        return self._open(optax.adamw, parameters, mask, b1=beta1, b2=beta2, eps=eps, weight_decay=weight_decay)
 
-    @offers("gradients.global_norm_clipping")
+    @offers("gradients.global_norm_clipping", epsilon="none")
     def clip(
         self, gradients: Sequence[Tensor | None], *, max_norm: float
     ) -> tuple[Sequence[jax.Array | None], jax.Array]:
         with jax.enable_x64(self.x64):
             arrays = [None if gradient is None else to_jax(gradient) for gradient in gradients]
-            transformation = optax.clip_by_global_norm(max_norm)
-            clipped, _ = transformation.update(arrays, transformation.init(arrays))
-            return clipped, optax.tree.norm(arrays)
+            return (compiled_clipped if self.compiled else clipped)(arrays, max_norm)
 
 
 class Adafactor(Base):
-    """What all offers of Adafactor share: the smallest dimension that is factored."""
+    """What all offers of Adafactor without a parameter scale share."""
 
-    smallest: ClassVar[int]
+    smallest: ClassVar[int]  # dimension that is factored
 
     def _adafactor(
         self,
@@ -195,35 +177,32 @@ class Adafactor(Base):
         decay_exponent: float,
         beta1: float | None,
     ) -> Optimizer:
-        del eps2  # declared: scale = none
-        settings = {} if beta1 is None else {"momentum": beta1}
-        static = {
-            "min_dim_size_to_factor": self.smallest,
-            "multiply_by_parameter_scale": False,
-            "dtype_momentum": jnp.float64 if self.x64 else jnp.float32,
-            "decay_offset": 0,
-        }
+        del lr, eps2  # declared: scale = none
         return self._open(
             optax.adafactor,
             parameters,
-            static,
-            learning_rate=lr,
+            ("min_dim_size_to_factor", self.smallest),
+            ("multiply_by_parameter_scale", False),
+            ("dtype_momentum", jnp.float64 if self.x64 else jnp.float32),
             eps=eps1,
             clipping_threshold=clipping_threshold,
             decay_rate=decay_exponent,
-            **settings,
+            **({} if beta1 is None else {"momentum": beta1}),
         )
 
 
-class Both(Optax, Adafactor):
-    """With Adafactor as it factors by default: dimensions from 128 on."""
+class Eager(Common, Adafactor):
+    """Operation by operation, each rounded alone; with Adafactor as it factors by default, from 128 on."""
 
+    name = "optax"
     smallest = 128
 
     @offers(
         "optimizers.adafactor",
         rate="external",
         scale="none",
+        momentum="none",
+        epsilon1="square",
         axes="largest_two",
         smallest="128",
         missing="refused",
@@ -232,16 +211,15 @@ class Both(Optax, Adafactor):
         return self._adafactor(parameters, **settings)
 
 
-class Jit(Both):
-    """Compiled, with all hyper-parameters by `optax.inject_hyperparams`, which rounds them to the parameters' dtype."""
+class Compiled(Eager):
+    """The same with each update compiled as a whole, as training does it."""
 
     name = "optax[jit]"
-    precisions: ClassVar[Mapping[str, Precision]] = {name: Precision(flush=FLUSH[name]) for name in DEFAULT}
-    stepper: ClassVar[type[Stepper]] = Compiled
+    compiled = True
 
 
-class Wide(Optax):
-    """Operation by operation, with 64-bit types enabled."""
+class Wide(Common):
+    """With 64-bit types enabled, which makes scalars float64; not so Adafactor's, see `WideMomentum`."""
 
     name = "optax[x64]"
     x64 = True
@@ -261,7 +239,9 @@ class Momentum(Adafactor):
         rate="external",
         scale="none",
         momentum="after_rate",
+        epsilon1="square",
         axes="largest_two",
+        smallest="any",
         missing="refused",
     )
     def adafactor(self, parameters: Sequence[Tensor], **settings: Any) -> Optimizer:
@@ -289,9 +269,7 @@ def adafactor_with_parameter_scale(
 ) -> optax.GradientTransformation:
     """The chain of `optax.adafactor`, which has no argument for ε2, the floor of the scale."""
     return optax.chain(
-        optax.scale_by_factored_rms(
-            decay_rate=decay_rate, min_dim_size_to_factor=min_dim_size_to_factor, epsilon=eps
-        ),
+        optax.scale_by_factored_rms(decay_rate=decay_rate, min_dim_size_to_factor=min_dim_size_to_factor, epsilon=eps),
         optax.clip_by_block_rms(clipping_threshold),
         optax.scale_by_learning_rate(learning_rate, flip_sign=False),
         optax.scale_by_param_block_rms(min_scale),
@@ -304,7 +282,16 @@ class ParameterScale(Base):
 
     name = "optax[parameter_scale]"
 
-    @offers("optimizers.adafactor", rate="external", axes="largest_two", missing="refused")
+    @offers(
+        "optimizers.adafactor",
+        rate="external",
+        scale="parameter",
+        momentum="none",
+        epsilon1="square",
+        axes="largest_two",
+        smallest="any",
+        missing="refused",
+    )
     def adafactor(
         self,
         parameters: Sequence[Tensor],
@@ -314,13 +301,13 @@ class ParameterScale(Base):
         eps2: float,
         clipping_threshold: float,
         decay_exponent: float,
-        beta1: None,  # noqa: ARG002 declared: momentum = none
+        beta1: None,
     ) -> Optimizer:
+        del lr, beta1  # declared: momentum = none
         return self._open(
             adafactor_with_parameter_scale,
             parameters,
-            {"min_dim_size_to_factor": 1},
-            learning_rate=lr,
+            ("min_dim_size_to_factor", 1),
             decay_rate=decay_exponent,
             eps=eps1,
             clipping_threshold=clipping_threshold,
@@ -330,8 +317,8 @@ class ParameterScale(Base):
 
 @hookimpl
 def lm_conformance_trainers() -> Iterable[Trainer]:
-    yield Both()
-    yield Jit()
+    yield Eager()
+    yield Compiled()
     yield Wide()
     yield Momentum()
     yield WideMomentum()

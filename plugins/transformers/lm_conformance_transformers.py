@@ -1,14 +1,16 @@
-"""Trainers for `transformers.optimization.Adafactor`, the one optimizer that the library still brings itself."""
+"""Trainers for `transformers.optimization`: Adafactor, the one optimizer that is left there, and schedules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import transformers
 from lm_conformance.torch_optimizer import TorchOptimizer
-from lm_conformance.trainer import Optimizer, Precision, Trainer, hookimpl, offers
-from transformers.optimization import Adafactor
+from lm_conformance.torch_schedule import TorchSchedule
+from lm_conformance.trainer import Optimizer, Precision, Stepped, Trainer, hookimpl, offers
+from transformers import optimization
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +26,12 @@ class Transformers(Trainer):
         "bfloat16": Precision(compute="float32", scalars="float64"),
         "float16": Precision(compute="float32", scalars="float64"),
     }
-    options: ClassVar[Mapping[str, Any]]
+
+
+class Adafactor(Transformers):
+    """How variants open Adafactor."""
+
+    options: ClassVar[Mapping[str, Any]] = {}
 
     def _open(
         self,
@@ -39,7 +46,7 @@ class Transformers(Trainer):
     ) -> Optimizer:
         return TorchOptimizer(
             parameters,
-            lambda groups: Adafactor(
+            lambda groups: optimization.Adafactor(
                 groups,
                 lr=lr,
                 eps=(eps1, eps2),
@@ -51,29 +58,46 @@ class Transformers(Trainer):
         )
 
 
-class Relative(Transformers):
-    """As the library makes it by default: the rate of the paper, in proportion to the parameters."""
+class Default(Adafactor):
+    """Adafactor as the library makes it by default, and the schedules that people use most."""
 
     name = "transformers"
-    options: ClassVar[Mapping[str, Any]] = {}
 
     @offers("optimizers.adafactor")
     def adafactor(self, parameters: Sequence[Tensor], **settings: Any) -> Optimizer:
         return self._open(parameters, **settings)
 
+    @offers("schedules.warmup_cosine", floor="zero")
+    def cosine(self, *, peak: float, floor: float, warmup: int, horizon: int) -> Stepped:
+        del floor  # declared: zero
+        create = partial(
+            optimization.get_cosine_schedule_with_warmup, num_warmup_steps=warmup, num_training_steps=horizon
+        )
+        return TorchSchedule(create, peak=peak)
 
-class RelativeMomentum(Transformers):
+    @offers("schedules.warmup_linear")
+    def linear(self, *, peak: float, warmup: int, horizon: int) -> Stepped:
+        create = partial(
+            optimization.get_linear_schedule_with_warmup, num_warmup_steps=warmup, num_training_steps=horizon
+        )
+        return TorchSchedule(create, peak=peak)
+
+    @offers("schedules.inverse_sqrt", warmup="zero")
+    def inverse_sqrt(self, *, peak: float, warmup: int) -> Stepped:
+        return TorchSchedule(partial(optimization.get_inverse_sqrt_schedule, num_warmup_steps=warmup), peak=peak)
+
+
+class Momentum(Adafactor):
     """The default with momentum."""
 
     name = "transformers[momentum]"
-    options: ClassVar[Mapping[str, Any]] = {}
 
     @offers("optimizers.adafactor", momentum="after_rate")
     def adafactor(self, parameters: Sequence[Tensor], **settings: Any) -> Optimizer:
         return self._open(parameters, **settings)
 
 
-class External(Transformers):
+class External(Adafactor):
     """With a rate from outside, in proportion to the parameters."""
 
     name = "transformers[external]"
@@ -84,7 +108,7 @@ class External(Transformers):
         return self._open(parameters, **settings)
 
 
-class Unscaled(Transformers):
+class Unscaled(Adafactor):
     """With a rate from outside alone, as the library recommends for T5, and as its `Trainer` sets it."""
 
     name = "transformers[unscaled]"
@@ -95,21 +119,54 @@ class Unscaled(Transformers):
         return self._open(parameters, **settings)
 
 
-class UnscaledMomentum(Transformers):
+class UnscaledMomentum(Unscaled):
     """With a rate from outside alone, and momentum."""
 
     name = "transformers[unscaled,momentum]"
-    options: ClassVar[Mapping[str, Any]] = {"relative_step": False, "scale_parameter": False}
 
     @offers("optimizers.adafactor", rate="external", scale="none", momentum="after_rate")
     def adafactor(self, parameters: Sequence[Tensor], **settings: Any) -> Optimizer:
         return self._open(parameters, **settings)
 
 
+class MinLr(Transformers):
+    """The cosine that falls to a floor."""
+
+    name = "transformers[min_lr]"
+
+    @offers("schedules.warmup_cosine")
+    def cosine(self, *, peak: float, floor: float, warmup: int, horizon: int) -> Stepped:
+        create = partial(
+            optimization.get_cosine_with_min_lr_schedule_with_warmup,
+            num_warmup_steps=warmup,
+            num_training_steps=horizon,
+            min_lr=floor,
+        )
+        return TorchSchedule(create, peak=peak)
+
+
+class WarmupLrRate(Transformers):
+    """The cosine that falls to a floor and counts the update itself."""
+
+    name = "transformers[warmup_lr_rate]"
+
+    @offers("schedules.warmup_cosine", counted="after")
+    def cosine(self, *, peak: float, floor: float, warmup: int, horizon: int) -> Stepped:
+        create = partial(
+            optimization.get_cosine_with_min_lr_schedule_with_warmup_lr_rate,
+            num_warmup_steps=warmup,
+            num_training_steps=horizon,
+            min_lr=floor,
+        )
+        return TorchSchedule(create, peak=peak)
+
+
 @hookimpl
 def lm_conformance_trainers() -> Iterable[Trainer]:
-    yield Relative()
-    yield RelativeMomentum()
+    yield Default()
+    yield Momentum()
     yield External()
     yield Unscaled()
     yield UnscaledMomentum()
+    yield MinLr()
+    yield WarmupLrRate()

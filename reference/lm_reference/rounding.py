@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PROBABILISTIC = 8.0  # λ of the square-root law for sums
 DOUBLE_ROUNDOFF = 2.0**-53  # the page's own arithmetic
+DOUBLE_UNDERFLOW = 2.0**-1074  # half of it is no number of float64
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class Format:
     def smallest_subnormal(self) -> float:
         """The distance between the numbers next to zero."""
         return self.smallest_normal * 2.0 ** (1 - self.bits)
+
+    def underflow(self, *, flush: bool) -> float:
+        """The largest absolute error of a result that is too small for the format, the page's own included."""
+        return self.smallest_normal if flush else max(self.smallest_subnormal / 2, DOUBLE_UNDERFLOW)
 
     def holds(self, number: float) -> bool:
         """Whether `number` needs no rounding."""
@@ -93,9 +98,13 @@ class Arithmetic:
 
     @cached_property
     def underflow(self) -> float:
-        """The largest absolute error of a result that is too small for the format."""
-        number = FORMATS[self.compute]
-        return number.smallest_normal if self.flush else number.smallest_subnormal / 2
+        """The largest absolute error of a tensor operation whose result is too small for the format."""
+        return FORMATS[self.compute].underflow(flush=self.flush)
+
+    @cached_property
+    def scalar_underflow(self) -> float:
+        """The largest absolute error of an operation between scalars whose result is too small for the format."""
+        return FORMATS[self.scalars].underflow(flush=self.flush)
 
     @cached_property
     def largest(self) -> float:
@@ -105,16 +114,21 @@ class Arithmetic:
     def scalar(self, number: float) -> Rounded:
         """A hyper-parameter: an implementation may round it to its own formats, unless it is a number of both."""
         number = float(number)
-        if FORMATS[self.compute].holds(number) and FORMATS[self.scalars].holds(number):
+        size, formats = abs(number), (FORMATS[self.compute], FORMATS[self.scalars])
+        if all(one.holds(number) for one in formats):
             return Rounded(number, 0.0, self, scalar=True)
-        coarser = max(self.compute, self.scalars, key=lambda name: FORMATS[name].roundoff)
-        error = (FORMATS[coarser].roundoff + DOUBLE_ROUNDOFF) * abs(number) + FORMATS[coarser].smallest_subnormal / 2
+        error = max((one.roundoff + DOUBLE_ROUNDOFF) * size + one.underflow(flush=False) for one in formats)
+        if self.flush and any(size < one.smallest_normal for one in formats):
+            error = size
         return Rounded(number, error, self, scalar=True)
 
     def tensor(self, values: Tensor) -> Rounded:
-        """An input in the implementation's own format: it is exact."""
+        """An input in the implementation's own format: it is exact, unless it is flushed."""
         array = values.detach().double().numpy()
-        return Rounded(array, np.zeros(array.shape), self)
+        error = np.zeros(array.shape)
+        if self.flush:
+            error = np.where(abs(array) < FORMATS[self.compute].smallest_normal, abs(array), error)
+        return Rounded(array, error, self)
 
 
 @contextmanager
@@ -209,10 +223,10 @@ class Rounded:
         return self._result(self, value, error, roundings=n, exact=self._is(0), tiny=True)
 
     def _power(self, p: Rounded) -> Rounded:
-        """x^p = exp(p ln x) for positive x: the error of the logarithm is multiplied by the exponent."""
+        """x^p = exp(p ln x) for positive x: the errors of logarithm and product count p ln x times."""
         value, logarithm = np.power(self.value, p.value), np.log(self.value)
         error = abs(value) * (abs(p.value) * np.divide(self.error, self.value) + abs(logarithm) * p.error)
-        return self._result(p, value, error, roundings=1 + abs(p.value * logarithm), tiny=True)
+        return self._result(p, value, error, roundings=1 + 2 * abs(p.value * logarithm), tiny=True)
 
     def __rpow__(self, base: float) -> Rounded:
         return self._lift(base)._power(self)
@@ -242,9 +256,15 @@ class Rounded:
         return self._result(self, root, np.maximum(below, np.sqrt(self.value + self.error) - root))
 
     def cos(self) -> Rounded:
-        """cos x; the error of x counts by the slope, and by the curvature where the slope is zero."""
+        """Cos x; the error of x counts by the slope, and by the curvature where the slope is zero."""
         error = abs(np.sin(self.value)) * self.error + self.error * self.error / 2
         return self._result(self, np.cos(self.value), error)
+
+    def floor(self) -> Rounded:
+        """The largest whole number below; where the error reaches over one, either may be the result."""
+        value = np.floor(self.value)
+        above, below = np.floor(self.value + self.error) - value, value - np.floor(self.value - self.error)
+        return Rounded(value, np.maximum(above, below), self.arithmetic, scalar=self.is_scalar)
 
     def rsqrt(self) -> Rounded:
         """1 / √x."""
@@ -280,7 +300,10 @@ class Rounded:
         axis = tuple(dim) if isinstance(dim, Sequence) else dim
         value, error, size = (np.sum(x, axis, keepdims=keepdim) for x in (self.value, self.error, abs(self.value)))
         terms = self.numel() // max(np.size(value), 1)
-        return self._checked(value, error + self._sum_constant(terms) * self.arithmetic.roundoff * size)
+        error = error + _sum_constant(terms, self.arithmetic) * self.arithmetic.roundoff * size
+        if self.arithmetic.flush:
+            error = error + max(terms - 1, 0) * self.arithmetic.underflow
+        return Rounded(value, _unless_overflow(size, error, self.arithmetic), self.arithmetic)
 
     def mean(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Rounded:
         """The sum over `dim`, divided by the number of terms."""
@@ -288,10 +311,12 @@ class Rounded:
         return total / (self.numel() // max(total.numel(), 1))
 
     def __matmul__(self, other: Rounded) -> Rounded:
+        arithmetic, terms = self._common(other), self.shape[-1]
         size = abs(self.value) @ abs(other.value)
-        error = abs(self.value) @ other.error + self.error @ abs(other.value)
-        roundings = 1 + self._sum_constant(self.shape[-1])
-        return self._checked(self.value @ other.value, error + roundings * self.arithmetic.roundoff * size)
+        error = abs(self.value) @ other.error + self.error @ (abs(other.value) + other.error)
+        error = error + (1 + _sum_constant(terms, arithmetic)) * arithmetic.roundoff * size
+        error = error + terms * (1 + arithmetic.flush) * arithmetic.underflow  # of the products, and of the additions
+        return Rounded(self.value @ other.value, _unless_overflow(size, error, arithmetic), arithmetic)
 
     def reshape(self, *shape: int) -> Rounded:
         """The same numbers in another shape."""
@@ -300,18 +325,12 @@ class Rounded:
     def stored(self, format_name: str) -> Rounded:
         """The number after it has been kept in another format."""
         kept = FORMATS[format_name]
-        rounding = kept.roundoff * abs(self.value) + kept.smallest_subnormal / 2
+        rounding = kept.roundoff * abs(self.value) + kept.underflow(flush=self.arithmetic.flush)
         error = self.error + np.where(self._is(0), 0.0, rounding)
         known = abs(self.value) + error <= kept.largest
         return Rounded(self.value, np.where(known, error, np.inf), self.arithmetic)
 
     # the bookkeeping
-
-    def _sum_constant(self, terms: int) -> float:
-        every_order = max(terms - 1, 0)
-        if self.arithmetic.roundoff > 2.0**-20:
-            return every_order
-        return min(every_order, PROBABILISTIC * math.sqrt(terms))
 
     def _lift(self, number: Number) -> Rounded:
         return number if isinstance(number, Rounded) else self.arithmetic.scalar(number)
@@ -349,11 +368,13 @@ class Rounded:
         """The result of an operation with its rounding added, except where the operation is `exact`."""
         arithmetic = self._common(other)
         if self.is_scalar and other.is_scalar:
-            rounding = 0.0 if exact else arithmetic.scalar_roundoff * roundings * abs(value)
-            return Rounded(float(value), float(error + rounding), arithmetic, scalar=True)
+            if not exact:
+                error = error + arithmetic.scalar_roundoff * roundings * abs(value) + tiny * arithmetic.scalar_underflow
+            known = abs(value) + error <= FORMATS[arithmetic.scalars].largest
+            return Rounded(float(value), float(error) if known else math.inf, arithmetic, scalar=True)
         size = abs(value)
         rounding = (arithmetic.roundoff * roundings) * size
-        if tiny:
+        if tiny or arithmetic.flush:
             rounding = rounding + arithmetic.underflow
         if exact is not False:
             rounding = np.where(exact, 0.0, rounding)
@@ -368,8 +389,13 @@ class Rounded:
             return other.arithmetic
         return self.arithmetic
 
-    def _checked(self, value: Array, error: Array) -> Rounded:
-        return Rounded(value, _unless_overflow(abs(value), error, self.arithmetic), self.arithmetic)
+
+def _sum_constant(terms: int, arithmetic: Arithmetic) -> float:
+    """How many roundings of the sum of magnitudes a sum makes at most, whatever its order."""
+    every_order = max(terms - 1, 0)
+    if arithmetic.roundoff > 2.0**-20:
+        return every_order
+    return min(every_order, PROBABILISTIC * math.sqrt(terms))
 
 
 def _unless_overflow(size: Array, error: Array, arithmetic: Arithmetic) -> Array:

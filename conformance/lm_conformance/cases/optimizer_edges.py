@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from lm_conformance.cases.optimizers import Case, build
 from lm_conformance.cases.tensors import Style
 
@@ -45,6 +47,28 @@ def zeros(target: Target, settings: Mapping[str, Any] | None = None) -> list[Cas
         silent(three[0], {0, 1}),
         silent(three[1], {1}),
         silent(three[2], {1, 2}),
+    ]
+
+
+def beside_zero(target: Target) -> Case:
+    """Two elements that never get a gradient, as the row of an embedding that no text names, beside others that do."""
+    case = build(target, {}, shapes=((6,),), updates=4, offset=None, seed=15)
+    named = torch.arange(6) >= 2
+    rows = tuple(tuple(None if g is None else g * named for g in row) for row in case.gradients)
+    return replace(case, gradients=rows)
+
+
+def together(target: Target) -> list[Case]:
+    """Elements that start at zero, which shows updates to their last bit, so that every precision is conclusive."""
+    style = Style(scale=1, spread=2, bits=12)
+    return [build(target, {}, shapes=((3,), (4, 3)), updates=3, style=style, offset=None, seed=14)]
+
+
+def resumed(target: Target) -> list[Case]:
+    """Many elements that start at zero: a state that is rounded when it is saved or loaded shows in the last bits."""
+    style, shapes = Style(scale=0, spread=3, bits=12), ((97,), (8, 12))
+    return [
+        build(target, {}, shapes=shapes, updates=5, style=style, offset=None, seed=13, changing_rate=True, resume=2)
     ]
 
 

@@ -76,7 +76,7 @@ def settings_of(target: Target) -> dict[str, Sequence[Any]]:
     pools: dict[str, dict[str, Sequence[Any]]] = {
         "optimizers.sgd": {"weight_decay": decays},
         "optimizers.momentum": {
-            "momentum": MOMENTA,
+            "momentum": tuple(m for m in MOMENTA if m or forks.get("without") != "refused"),
             "dampening": (0.0,) if forks.get("dampening") == "absent" else (0.0, 0.5, 0.25),
             "weight_decay": decays,
         },

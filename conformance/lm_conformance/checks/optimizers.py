@@ -110,8 +110,9 @@ def _checks(page: str, role: Role) -> list[Check]:
         check(
             name="zero_gradient",
             clauses=role.update,
-            title="A gradient that is exactly zero is a gradient: the update is finite, and moments decay.",
-            edges=edges.zeros,
+            title="A gradient that is exactly zero is a gradient: updates are finite, moments decay, zero stays zero.",
+            judge=judges.same_and_still,
+            edges=lambda target: [*edges.zeros(target), edges.beside_zero(target)],
             search=lambda target: cases(target, updates=(2, 3, 4), style=_with_zeros(target)),
             examples=5,
         ),
@@ -163,6 +164,7 @@ def _checks(page: str, role: Role) -> list[Check]:
             clauses=(role.alone,),
             title="Two optimizers that take turns share no state.",
             judge=judges.same_side_by_side,
+            edges=edges.together,
             search=lambda target: cases(target, updates=(2, 3), tensors=(2,), shapes=((3,),)),
             examples=3,
         ),
@@ -182,6 +184,7 @@ def _checks(page: str, role: Role) -> list[Check]:
                 clauses=(role.state,),
                 title="Save, load and continue gives the bits of the run that was not interrupted.",
                 judge=judges.same_after_resume,
+                edges=edges.resumed,
                 search=lambda target: cases(target, updates=(2, 3, 5), tensors=(1, 2), resume=True, changing_rate=True),
                 examples=6,
             )

@@ -12,6 +12,7 @@ from lm_reference.rounding import FORMATS
 from tabulate import tabulate
 
 from lm_conformance.report import pictures
+from lm_conformance.statistics import SECOND_SAMPLE
 
 # from the worst to the best; a cell shows the worst of its rows
 ORDER = ("error", "fail", "known", "fixed", "pass", "skip")
@@ -42,9 +43,11 @@ def cell(rows: Iterable[Row]) -> str:
 
 
 def passed(row: Row) -> str:
-    """How well a row passes: the margin, or the smallest p of its tests."""
+    """How well a row passes: the margin, or the smallest p of its tests times their number."""
     if row["statistics"]:
-        return f"p {min(one['p'] for one in row['statistics']):.2g}"
+        # where a second sample was asked, it decides
+        ps = {one["test"].removesuffix(SECOND_SAMPLE): one["p"] for one in row["statistics"]}
+        return f"p {min(1, len(ps) * min(ps.values())):.2g}"
     return f"{number(row['margin']):.2f}"
 
 
@@ -177,7 +180,14 @@ def failure(row: Row) -> str:
     lines += [f"    {line}" for line in row["counterexample"]]
     if row["as_if"]:
         lines.append(f"  as if: {row['as_if']}")
+    lines += [f"  tested: {tested(one)}" for one in row["statistics"]]
     return "\n".join([*lines, f"  repeat: {row['repeat']}"])
+
+
+def tested(statistic: Mapping[str, Any]) -> str:
+    """One test of a hypothesis in words: its result, and what it can see."""
+    result = f"{statistic['test']}, {statistic['draws']:,} draws, p {statistic['p']:.2g}"
+    return f"{result}; rejected below {statistic['level']:g}; sees {statistic['detects']}"
 
 
 def markdown(documents: Sequence[Document], links: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -229,10 +239,11 @@ def _legend() -> str:
     return (
         "The first table counts clauses: 9 of 9 means that all nine pass, in every dtype and every example. In the "
         "others, a number is the largest distance between trainer and page, in units of the rounding error's derived "
-        "bound; 4 is the limit. `p` is the smallest probability that a test of what was drawn found, and some of many "
-        "are small by chance. `FAIL ×n` is the distance where it is larger, `FAIL` where something exact is broken or "
-        "a NaN came back, `ERROR` a call that raised, `known` a deviation that is declared with its reason below; the "
-        "dtypes stand beside them. Empty: not offered. This page is made by `lm-conformance report`."
+        "bound; 4 is the limit. `p` is the smallest probability that a test of what was drawn found, times the number "
+        "of tests; of many rows some have a small one by chance. `FAIL ×n` is the distance where it is larger, `FAIL` "
+        "where something exact is broken or a NaN came back, `ERROR` a call that raised, `known` a deviation that is "
+        "declared with its reason below; the dtypes stand beside them. Empty: not offered. This page is made by "
+        "`lm-conformance report`."
     )
 
 

@@ -28,6 +28,7 @@ Forks:
         refused: every parameter must have a gradient, as in optax.
 Forms:
     (1): m = state.m + (1 - beta1) * (g - state.m)
+    (2): v = beta2 * state.v + (1 - beta2) * (g * g)
     (5): theta = theta - (lr / c1) * m / (v.sqrt() / c2**0.5 + eps)
     (5): theta = theta - (lr * c2**0.5 / c1) * m / (v.sqrt() + eps * c2**0.5)
 """

@@ -37,6 +37,7 @@ Forks:
         The implementation decays every parameter.
 Forms:
     (1): m = state.m + (1 - beta1) * (g - state.m)
+    (2): v = beta2 * state.v + (1 - beta2) * (g * g)
     (6): theta = theta * (1 - decay) - (lr / c1) * m / (v.sqrt() / c2**0.5 + eps)
     (6): theta = theta - (lr * (m / c1) / ((v / c2).sqrt() + eps) + decay * theta)
     (6): theta = theta - lr * ((m / c1) / ((v / c2).sqrt() + eps) + (decay / lr if lr else 0.0) * theta)

@@ -26,6 +26,8 @@ Forks:
     dampening = free | absent
         absent (3): b = first if state.t == 0 else momentum * state.b + g
         The implementation has no dampening.
+    without = allowed | refused
+        refused: μ = 0 is refused, as in bitsandbytes.
     weight_decay = coupled | absent
         absent (1): g = g
         The implementation has no penalty.

@@ -1,0 +1,1 @@
+"""What the weights of a model are before the first update."""

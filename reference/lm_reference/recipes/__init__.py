@@ -1,0 +1,1 @@
+"""Whole published configurations, as data."""
