@@ -8,11 +8,13 @@ from typing import ClassVar
 import torch
 from lm_conformance.trainer import Trainer, hookimpl
 
+from lm_conformance_torch.initialization import Initialization, XavierNormal
 from lm_conformance_torch.optimizers import Adafactor, Optimizers
+from lm_conformance_torch.precision import MixedPrecisions
 from lm_conformance_torch.schedules import Schedules
 
 
-class Loop(Adafactor, Schedules):
+class Loop(Adafactor, Schedules, Initialization, MixedPrecisions):
     """One tensor after the other, and all that has one implementation only."""
 
     name = "torch"
@@ -58,6 +60,7 @@ def lm_conformance_trainers() -> Iterable[Trainer]:
     yield Loop()
     yield Foreach()
     yield Fused()
+    yield XavierNormal()
     if torch.cuda.is_available():
         yield Cuda()
         yield CudaForeach()
