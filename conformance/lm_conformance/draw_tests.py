@@ -6,7 +6,7 @@ What is asked of rows, columns and tensors does not depend on their scale, so a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,22 @@ def support(pools: Sequence[Sums], stage: Stage) -> Finding:  # noqa: ARG001 the
         worst.name,
         f"{worst.strays:,} of {worst.draws:,} draws of {worst.name} lie outside of ±{worst.law.support[1]:.6g}, the "
         f"farthest at {worst.farthest:.6g}",
+        frozenset(pool.name for pool in pools if pool.strays),
+    )
+
+
+def finite(tensors: Mapping[str, Tensor], stage: Stage) -> Finding:  # noqa: ARG001 there is no chance in it
+    """Nothing is infinite or NaN."""
+    counts = {name: int((~torch.isfinite(tensor)).sum()) for name, tensor in tensors.items()}
+    worst = max(counts, key=counts.__getitem__)
+    return Finding(
+        "infinite and NaN elements",
+        sum(tensor.numel() for tensor in tensors.values()),
+        0.0 if counts[worst] else 1.0,
+        "one element, surely",
+        worst,
+        f"{counts[worst]:,} of {tensors[worst].numel():,} elements of {worst} are infinite or NaN",
+        frozenset(name for name, count in counts.items() if count),
     )
 
 
@@ -136,14 +152,15 @@ def largest(matrices: Sequence[Matrix], stage: Stage) -> Finding:
     ps = [min(1.0, n * probability.cosine(share, n)) for share, n in zip(shares, counts, strict=True)]
     worst, p = family(ps)
     effect = max(effects.largest(n, len(matrices) // stage.size) for n in counts)
-    name, count, stds = matrices[worst].name, counts[worst], shares[worst] * counts[worst] ** 0.5
+    name, count, stds = matrices[worst].name, counts[worst], float(matrices[worst].z.abs().max())
     return Finding(
-        "largest element of every tensor",
+        "largest element of each tensor",
         sum(counts),
         p,
         f"one element beyond {effect:.2g} std, surely",
         name,
         f"the largest of {count:,} elements of {name} is {stds:.4g} std away from 0",
+        frozenset(m.name for m, one in zip(matrices, ps, strict=True) if len(ps) * one < stage.level),
     )
 
 
@@ -164,12 +181,13 @@ def lines(matrices: Sequence[Matrix], stage: Stage) -> Finding:
     length = lengths.most_common(1)[0][0]
     effect = effects.line(length, lengths.total() // stage.size)
     return Finding(
-        "std of every row and column",
+        "every row and column",
         sum(matrix.z.numel() for matrix in matrices),
         min(1.0, lengths.total() * p),
         _seen(f"one row or column of {length} whose std is {effect:.2g} times too large"),
         where,
         f"the std of {where} is {std:.3g} times that of the whole",
+        frozenset(place for one, _, place in found if lengths.total() * one < stage.level),
     )
 
 
@@ -193,6 +211,11 @@ def spread(matrices: Sequence[Matrix], stage: Stage) -> Finding:
         _seen(f"distribution functions {effect:.2g} apart"),
         word,
         f"{_percent(share)} of neighbouring {word} have a std as equal as {_percent(expected)} of independent ones",
+        frozenset(
+            f"{words} are too {'equal' if got > wanted else 'different'}"
+            for one, (words, wanted, got, _) in zip(ps, found, strict=True)
+            if len(ps) * one < stage.level
+        ),
     )
 
 
@@ -209,55 +232,59 @@ def related_tensors(matrices: Sequence[Matrix], stage: Stage) -> Finding:
 
     Both are read row by row, and one of them also column by column.
     """
-    found: list[tuple[float, float, str]] = []  # p, cosine, where
-    lengths: list[int] = []
+    found: list[tuple[float, float, str, str]] = []  # p, cosine, a tensor, its nearest relative
+    lengths: Counter[int] = Counter()
     for call in dict.fromkeys(matrix.call for matrix in matrices):
         own = [matrix for matrix in matrices if matrix.call == call]
         for length in sorted({matrix.z.numel() for matrix in own}):
             long = [matrix for matrix in own if matrix.z.numel() >= length]
             shortest = torch.tensor([matrix.z.numel() == length for matrix in long])
-            rows = _directions([matrix.z.reshape(-1)[:length] for matrix in long])
-            columns = _directions([matrix.z.T.reshape(-1)[:length] for matrix in long])
-            new = shortest[:, None] | shortest  # pairs of which one is of this length
-            for other, pairs in ((rows, new.triu(1)), (columns, new & ~torch.eye(len(long), dtype=torch.bool))):
-                lengths += [length] * int(pairs.sum())
-                if pairs.any():
-                    cosines = torch.where(pairs, rows @ other.T, 0.0)
-                    one, two = divmod(int(cosines.abs().argmax()), len(long))
-                    r = float(cosines[one, two])
-                    found.append((probability.cosine(r, length), r, f"{long[one].name} and {long[two].name}"))
-    p, r, where = min(found)
-    effect = effects.cosine(_usual(lengths), len(lengths) // stage.size)
+            rows = _directions(torch.stack([matrix.z.reshape(-1)[:length] for matrix in long]))
+            columns = _directions(torch.stack([matrix.z.T.reshape(-1)[:length] for matrix in long]))
+            pairs = (shortest[:, None] | shortest).fill_diagonal_(False)  # of which one is of this length
+            # rows with rows: each pair once; rows with columns: each pair twice
+            lengths[length] += 3 * int(pairs.sum()) // 2
+            for other in (rows, columns):
+                cosines = torch.where(pairs, rows @ other.T, 0.0)
+                for one, (r, two) in enumerate(zip(*_farthest(cosines), strict=True)):
+                    found.append((probability.cosine(r, length), r, long[one].name, long[two].name))
+    p, r, one_name, other_name = min(found)
+    count, length = lengths.total(), lengths.most_common(1)[0][0]
+    effect = effects.cosine(length, count // stage.size)
     return Finding(
         "correlation of tensors",
         sum(matrix.z.numel() for matrix in matrices),
-        min(1.0, len(lengths) * p),
-        _seen(f"a correlation of {effect:.2g} over {_usual(lengths)} elements"),
-        where,
-        f"the correlation of {where} is {r:.3g}, expected 0",
+        min(1.0, count * p),
+        _seen(f"a correlation of {effect:.2g} over {length:,} elements"),
+        f"{one_name} and {other_name}",
+        f"the correlation of {one_name} and {other_name} is {r:.3g}, expected 0",
+        frozenset(name for one_p, _, name, _ in found if count * one_p < stage.level),
     )
+
+
+def _farthest(cosines: Tensor) -> tuple[list[float], list[int]]:
+    """In each row the number that is farthest from 0, and its column."""
+    columns = cosines.abs().argmax(1)
+    return cosines.gather(1, columns[:, None])[:, 0].tolist(), columns.tolist()
 
 
 def related_lines(matrices: Sequence[Matrix], stage: Stage) -> Finding:
     """The cosine between any two rows, and any two columns, of a matrix has its distribution."""
-    found: list[tuple[float, float, str]] = []  # p, cosine, where
-    count = 0
+    found: list[tuple[float, float, str, str]] = []  # p, cosine, where, which matrix
     lengths: Counter[int] = Counter()
     for matrix in matrices:
         for word, z, first in matrix.lines():
-            pairs = len(z) * (len(z) - 1) // 2
             if z.shape[1] < SHORT:
                 continue
-            count += pairs
-            lengths[z.shape[1]] += pairs
-            directions = _directions(list(z)).float()
+            lengths[z.shape[1]] += len(z) * (len(z) - 1) // 2
+            directions = _directions(z).float()
             cosines = (directions @ directions.T).fill_diagonal_(0)
             one, two = divmod(int(cosines.abs().argmax()), len(z))
             r = float(cosines[one, two])
             where = f"{word}s {one + first} and {two + first} of {matrix.name}"
-            found.append((probability.cosine(r, z.shape[1]), r, where))
-    p, r, where = min(found)
-    length = lengths.most_common(1)[0][0]
+            found.append((probability.cosine(r, z.shape[1]), r, where, f"{word}s of {matrix.name}"))
+    p, r, where, _ = min(found)
+    count, length = lengths.total(), lengths.most_common(1)[0][0]
     effect = effects.cosine(length, count // stage.size)
     return Finding(
         "correlation of rows and of columns",
@@ -266,6 +293,7 @@ def related_lines(matrices: Sequence[Matrix], stage: Stage) -> Finding:
         _seen(f"a correlation of {effect:.2g} over {length} elements"),
         where,
         f"the correlation of {where} is {r:.3g}, expected 0",
+        frozenset(member for one_p, _, _, member in found if count * one_p < stage.level),
     )
 
 
@@ -274,14 +302,10 @@ def _norm(z: Tensor) -> Tensor:
     return length.clamp(min=torch.finfo(z.dtype).tiny)
 
 
-def _directions(vectors: Sequence[Tensor]) -> Tensor:
-    """The vectors as rows, each divided by its length; zeros stay zeros."""
-    stacked = torch.stack(list(vectors))
-    return stacked / torch.stack([_norm(vector) for vector in vectors])[:, None]
-
-
-def _usual(lengths: Iterable[int]) -> int:
-    return Counter(lengths).most_common(1)[0][0]
+def _directions(vectors: Tensor) -> Tensor:
+    """Each row divided by its length; zeros stay zeros."""
+    lengths: Tensor = vectors.norm(dim=1, keepdim=True)
+    return vectors / lengths.clamp(min=torch.finfo(vectors.dtype).tiny)
 
 
 def _names(pools: Sequence[Sums]) -> str:

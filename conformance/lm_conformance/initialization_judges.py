@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from lm_reference.laws import Constant
 from lm_reference.page import PageError, Variant
 
 from lm_conformance import draw_tests
 from lm_conformance import initialization_runs as runs
-from lm_conformance.cases.initialization import Matrices
 from lm_conformance.check import Check, NotOffered, Outcome, Picture, Target
 from lm_conformance.draw_tests import Matrix
 from lm_conformance.draws import Sums, standard, sums, together
@@ -24,6 +24,7 @@ from lm_conformance.statistics import FIRST, SECOND, Finding, Stage, Trial, two_
 
 if TYPE_CHECKING:
     from lm_reference.laws import Law
+    from torch import Tensor
 
     from lm_conformance.cases.initialization import Case
 
@@ -47,27 +48,38 @@ def follows(check: Check, target: Target, case: Case, *, pools: Pools) -> Outcom
 
 def _sample(check: Check, target: Target, case: Case, stage: Stage, roles: Sequence[str] = ()) -> Sample:
     first, *others = runs.seeds(check, target, FIRST.size + SECOND.size)
-    return runs.drawn(target, case, [first] if stage is FIRST else others, roles=roles)
+    finite = check.name != "largest"  # which says itself what is not
+    return runs.drawn(target, case, [first] if stage is FIRST else others, roles=roles, finite=finite)
 
 
 def law_tests(sample: Sample, pools: Pools, stage: Stage, laws: Mapping[str, Law] | None = None) -> list[Finding]:
     """What the tests of a law say of a sample; `laws` takes the place of the page's."""
-    parts: dict[str, list[Sums]] = {}
-    single: dict[str, list[Sums]] = {}
+    if laws is not None:
+        sample = [replace(one, place=replace(one.place, law=laws[one.place.name])) for one in sample]
+    tensors = _sums(sample)
+    members: dict[str, dict[str, Sums]] = {}
     for one in sample:
-        place = one.place
-        pool = next((name for name, roles in pools.items() if place.role in roles), place.role)
-        part = sums(place.name, one.weights, place.law if laws is None else laws[place.name])
-        parts.setdefault(pool, []).append(part)
-        single.setdefault(place.name, []).append(part)
-    pooled = [together(name, own) for name, own in parts.items()]
-    tensors = [together(name, own) for name, own in single.items()]
+        members.setdefault(_pool(one.place, pools), {})[one.place.name] = tensors[one.place.name]
+    pooled = [together(name, list(own.values())) for name, own in members.items()]
     found = [draw_tests.scale(pooled, stage)]
     if any(math.isfinite(pool.law.support[1]) for pool in pooled):
         found.insert(0, draw_tests.support(pooled, stage))
     if len(tensors) > len(pooled):
-        found.append(replace(draw_tests.scale(tensors, stage), test=f"std of each tensor of {', '.join(parts)}"))
+        each = draw_tests.scale(list(tensors.values()), stage)
+        found.append(replace(each, test=each.test.replace("std of", "std, tensor by tensor, of")))
     return found + [test(pooled, stage) for test in (draw_tests.center, draw_tests.tails, draw_tests.form)]
+
+
+def _sums(sample: Sample) -> dict[str, Sums]:
+    """The sums of each tensor, over all models that were drawn."""
+    parts: dict[str, list[Sums]] = {}
+    for one in sample:
+        parts.setdefault(one.place.name, []).append(sums(one.place.name, one.weights, one.place.law))
+    return {name: together(name, own) for name, own in parts.items()}
+
+
+def _pool(place: runs.Place, pools: Pools) -> str:
+    return next((name for name, roles in pools.items() if place.role in roles), place.role)
 
 
 def _outcome(trial: Trial[Sample], *, picture: Picture | None = None, obtained: Any = None) -> Outcome:
@@ -94,7 +106,7 @@ def _density(trial: Trial[Sample], pools: Pools) -> Picture | None:
     if not trial.rejected:
         return None
     place = trial.rejected[0].place
-    own = [one for one in trial.sample if place in (one.place.name, one.place.role, *_pool_of(one, pools))]
+    own = [one for one in trial.sample if place in (one.place.name, _pool(one.place, pools))]
     weights = torch.cat([one.weights.double().reshape(-1) for one in own])
     law = own[0].place.law
     wide = min(float(weights.std()), 4 * law.std)
@@ -110,71 +122,63 @@ def _density(trial: Trial[Sample], pools: Pools) -> Picture | None:
     )
 
 
-def _pool_of(one: runs.Drawn, pools: Pools) -> list[str]:
-    return [name for name, roles in pools.items() if one.place.role in roles]
+Ask = Callable[[Sample, Stage], list[Finding]]
 
 
-def complete(check: Check, target: Target, case: Case) -> Outcome:
-    """No row and no column is drawn otherwise than the law says."""
-    padded = [place for place in runs.places(target, case) if runs.padding_rows(target, place.role)]
-    if padded:
-        (seed,) = runs.seeds(check, target, 1)
-        weights = runs.obtained(target, case, seed)
-        for place in padded:
-            rows = weights[place.role][0][: runs.padding_rows(target, place.role)]
-            if bool(rows.any()):
-                return broken(f"declared: padding = zero, but row 0 of {place.name} is not zero")
-    trial = two_stages(
-        lambda stage: _sample(check, target, case, stage),
-        lambda sample, stage: [draw_tests.lines(matrices(sample), stage)],
-    )
-    return _outcome(trial, obtained=_signature(trial))
+def asked(check: Check, target: Target, case: Case, *, ask: Ask) -> Outcome:
+    """Tests that are asked of all tensors that are drawn."""
+    padded = _padded(check, target, case) if ask is complete else None
+    if padded is not None:
+        return broken(padded)
+    trial = two_stages(lambda stage: _sample(check, target, case, stage), ask)
+    return _outcome(trial, obtained=_signature(trial.rejected))
 
 
-def independent(check: Check, target: Target, case: Case) -> Outcome:
-    """No tensor, row or column follows from another."""
-    tests = [draw_tests.related_lines, draw_tests.spread]
-    if not isinstance(case, Matrices):  # they are drawn alone
-        tests.insert(0, draw_tests.related_tensors)
-    trial = two_stages(
-        lambda stage: _sample(check, target, case, stage),
-        lambda sample, stage: [test(matrices(sample), stage) for test in tests],
-    )
-    return _outcome(trial, obtained=_signature(trial))
+def complete(sample: Sample, stage: Stage) -> list[Finding]:
+    """No row and no column is drawn otherwise than the others."""
+    return [draw_tests.lines(_matrices(sample), stage)]
 
 
-def matrices(sample: Sample) -> list[Matrix]:
-    """The draws, carried over to the standard normal distribution."""
-    return [Matrix(one.place.name, standard(one.weights, one.place.law), one.call, one.skipped) for one in sample]
+def independent(sample: Sample, stage: Stage) -> list[Finding]:
+    """No tensor, row or column follows from another.
+
+    How much the std of rows may differ depends on the law. Where that is rejected, this says nothing more of it.
+    """
+    matrices = _matrices(sample)
+    spread = draw_tests.spread(matrices, stage)
+    if any(finding.p < stage.level for finding in law_tests(sample, {}, stage)):
+        spread = replace(spread, p=1.0)
+    found = [draw_tests.related_lines(matrices, stage), spread]
+    alone = len(sample) == len({one.call for one in sample})
+    return found if alone else [draw_tests.related_tensors(matrices, stage), *found]
 
 
-def within(check: Check, target: Target, case: Case) -> Outcome:
+def largest(sample: Sample, stage: Stage) -> list[Finding]:
     """Every element is finite, and none is larger than its law, or chance, allows."""
-
-    def draw(stage: Stage) -> Sample:
-        first, *others = runs.seeds(check, target, FIRST.size + SECOND.size)
-        return runs.drawn(target, case, [first] if stage is FIRST else others, finite=stage is SECOND)
-
-    first = draw(FIRST)
-    for one in first:
-        count = int((~torch.isfinite(one.weights)).sum())
-        if count:
-            total = one.weights.numel()
-            return broken(f"{count:,} of {total:,} elements of {one.place.name} are infinite or NaN", one.place.name)
-
-    def ask(sample: Sample, stage: Stage) -> list[Finding]:
+    found = [draw_tests.finite({one.place.name: one.weights for one in sample}, stage)]
+    if found[0].p:
         bounded = [one for one in sample if math.isfinite(one.place.law.support[1])]
         endless = [one for one in sample if math.isinf(one.place.law.support[1])]
-        found = []
         if bounded:
-            parts = [sums(one.place.name, one.weights, one.place.law) for one in bounded]
-            found.append(draw_tests.support(parts, stage))
+            found.append(draw_tests.support(list(_sums(bounded).values()), stage))
         if endless:
-            found.append(draw_tests.largest(matrices(endless), stage))
-        return found
+            found.append(draw_tests.largest(_matrices(endless), stage))
+    return found
 
-    trial = two_stages(lambda stage: first if stage is FIRST else draw(stage), ask)
-    return _outcome(trial, obtained=_signature(trial))
+
+def _padded(check: Check, target: Target, case: Case) -> str | None:
+    """What is wrong with the rows that are declared to be zero."""
+    (seed,) = runs.seeds(check, target, 1)
+    for place in runs.places(target, case):
+        count = runs.padding_rows(target, place.role)
+        if count and bool(runs.obtained(target, case, seed)[place.role][0][:count].any()):
+            return f"declared: padding = zero, but row 0 of {place.name} is not zero"
+    return None
+
+
+def _matrices(sample: Sample) -> list[Matrix]:
+    """The draws, carried over to the standard normal distribution."""
+    return [Matrix(one.place.name, standard(one.weights, one.place.law), one.call, one.skipped) for one in sample]
 
 
 def constant(check: Check, target: Target, case: Case, *, role: str) -> Outcome:
@@ -192,7 +196,7 @@ def constant(check: Check, target: Target, case: Case, *, role: str) -> Outcome:
     return broken(
         f"{len(wrong):,} of {len(elements):,} elements of {role} are not {value:g}: they lie between {least:.6g} and "
         f"{most:.6g}",
-        (role, least, most),
+        elements,
     )
 
 
@@ -210,8 +214,9 @@ def reproducible(check: Check, target: Target, case: Case) -> Outcome:
     return Outcome(0.0, conclusive=True)
 
 
-def _signature(trial: Trial[Sample]) -> tuple[tuple[str, str], ...] | None:
-    return tuple((finding.test, finding.place) for finding in trial.rejected) or None
+def _signature(rejected: Sequence[Finding]) -> frozenset[tuple[str, frozenset[str]]] | None:
+    """What was rejected, and where."""
+    return frozenset((finding.test, finding.places) for finding in rejected) or None
 
 
 def looks_like_law(check: Check, target: Target, case: Case, sample: Sample, *, pools: Pools) -> str | None:  # noqa: ARG001
@@ -230,23 +235,49 @@ def looks_like_law(check: Check, target: Target, case: Case, sample: Sample, *, 
     return None
 
 
-def looks_like(check: Check, target: Target, case: Case, obtained: Any) -> str | None:
-    """The known fault of the check's clauses, or other side of a fork, that fails in the same places."""
-    from lm_conformance.reference_trainer import Reference
-
-    clauses = {fault.variant: fault.clause for fault in faults_of(check.page)}
+def looks_like_constant(check: Check, target: Target, case: Case, elements: Tensor, *, role: str) -> str | None:  # noqa: ARG001
+    """The known fault whose value the elements have, or whose law they do not reject."""
     for variant, words in _candidates(target):
-        if clauses.get(variant, check.clauses[0]) not in check.clauses:
-            continue
-        trainer = Reference(forks={check.page: target.offer.forks}, variants=[variant])
-        offer = next(offer for offer in trainer.offered() if offer.page == check.page)
         try:
-            same = check.judge(check, replace(target, offer=offer), case).obtained == obtained
-        except (TrainerError, NotOffered):
+            law = next(place.law for place in runs.places(target, case, variant) if place.role == role)
+        except (PageError, ArithmeticError, ValueError, TypeError, KeyError):
             continue  # the variant does not fit these forks
+        if isinstance(law, Constant):
+            same = bool((elements == law.value).all())
+        else:
+            tests = (draw_tests.support, draw_tests.scale, draw_tests.center, draw_tests.form)
+            pool = [sums(role, elements, law)]
+            same = all(test(pool, SECOND).p >= SECOND.level for test in tests)
         if same:
             return words
     return None
+
+
+def looks_like(check: Check, target: Target, case: Case, obtained: Any, *, ask: Ask | None = None) -> str | None:
+    """The known fault of the check's clauses, or other side of a fork, that fails in the same places."""
+    from lm_conformance.reference_trainer import Reference
+
+    for variant, words in _candidates(target):
+        if not set(variant.lines) & set(check.clauses) and variant not in _of_clauses(check):
+            continue
+        trainer = Reference(forks={check.page: target.offer.forks}, variants=[variant])
+        offer = next(offer for offer in trainer.offered() if offer.page == check.page)
+        other = replace(target, offer=offer)
+        try:
+            if ask is None:
+                found = check.judge(check, other, case).obtained
+            else:
+                findings = ask(_sample(check, other, case, FIRST), FIRST)
+                found = _signature([finding for finding in findings if finding.p < FIRST.level])
+        except (TrainerError, NotOffered):
+            continue  # the variant does not fit these forks
+        if found == obtained:
+            return words
+    return None
+
+
+def _of_clauses(check: Check) -> set[Variant]:
+    return {fault.variant for fault in faults_of(check.page) if fault.clause in check.clauses}
 
 
 def _candidates(target: Target) -> Iterator[tuple[Variant, str]]:

@@ -49,6 +49,7 @@ class Finding:
     detects: str  # the smallest effect that is promised to be seen, through both stages
     place: str = ""  # the member of the family that is least likely
     says: str = ""  # what was found there, in words
+    places: frozenset[str] = frozenset()  # the members that are rejected by themselves
 
 
 _Sample = TypeVar("_Sample")
@@ -73,6 +74,8 @@ def two_stages(draw: Callable[[Stage], _Sample], ask: Callable[[_Sample, Stage],
     if doubtful:
         sample = draw(SECOND)
         again = [finding for finding in ask(sample, SECOND) if finding.test in doubtful]
+        if len(again) != len(doubtful):
+            raise ValueError(f"the second sample was not asked for {', '.join(sorted(doubtful))}.")
         statistics += [_statistic(finding, SECOND) for finding in again]
         rejected = [finding for finding in again if finding.p < SECOND.level]
     return Trial(tuple(statistics), tuple(rejected), sample)

@@ -67,8 +67,8 @@ before.
     precision.loss_scaling         (*, initial_scale, growth_factor, backoff_factor, growth_interval) -> LossScaler
     precision.static_loss_scaling  (*, scale) -> LossScaler
 
-which also get `hysteresis` and `floor` if the trainer declares that it has them. `precision.master_weights` asks for a
-method that opens an optimizer whose weights are kept twice
+which also get `hysteresis` and `floor` if the trainer declares that it has them. `precision.reductions` asks for a
+method `() -> Reductions`, `precision.master_weights` for one that opens an optimizer whose weights are kept twice
 
     (weights, *, dtype, lr, beta1, beta2, eps, initial_scale, growth_interval) -> MixedPrecision
 
@@ -76,10 +76,10 @@ where weights are float32, and `dtype` is the name of the 16-bit format. The los
 none, and initial_scale and growth_interval are None. Adam has the forks that the trainer declares for
 `optimizers.adam`. `precision.memory` asks for a method that makes one update and tells what it keeps for the next
 
-    (weights, gradients, *, dtype) -> a dictionary: `weights`, `masters`, `gradients`, `moments`, all lists of arrays
+    (weights, gradients, *, dtype) -> a dictionary: `weights`, `masters`, `gradients`, `moments`, each a list
 
-with gradients of the format `dtype`, which may be float32, and `recipes.gpt3` for a method `(size) -> a dictionary`: the
-configuration under the names of the page, or None for a size that the trainer does not have.
+of arrays, where gradients have the format `dtype`, which may be float32. `recipes.gpt3` asks for a method
+`(size) -> a dictionary`: the configuration under the names of the page, or None for a size that the trainer lacks.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ __all__ = [
     "Offer",
     "Optimizer",
     "Precision",
+    "Reductions",
     "Resumable",
     "Schedule",
     "Stateful",
@@ -160,6 +161,19 @@ class Casts(Protocol):
 
     def add(self, one: Any, other: Any) -> Any:
         """The sums of two tensors of the format, in the format."""
+
+
+class Reductions(Protocol):
+    """Sums over 16-bit numbers, as an implementation takes them. It may lack some."""
+
+    def sum(self, values: Any) -> Any:
+        """The sum of a tensor of float16 or bfloat16."""
+
+    def dot(self, one: Any, other: Any) -> Any:
+        """The dot product of two vectors of a format."""
+
+    def norm(self, values: Any) -> Any:
+        """The root of the sum of squares of a tensor of a format."""
 
 
 class LossScaler(Protocol):

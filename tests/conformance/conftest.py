@@ -19,7 +19,7 @@ from lm_conformance.faults import Fault, faults
 from lm_conformance.reference_trainer import Reference
 from lm_reference.page import Variant
 
-TRAINER = '''\
+TRAINER = """\
 import os
 import sys
 import time
@@ -47,14 +47,14 @@ class Conforming(Trainer):
     @offers("optimizers.sgd", weight_decay="absent")
     def sgd(self, parameters, *, lr, weight_decay):
         return Descent(parameters)
-'''
+"""
 
-HOOK = '''\
+HOOK = """\
 
 
 @hookimpl
 def lm_conformance_trainers():
-'''
+"""
 
 
 @dataclass(frozen=True)

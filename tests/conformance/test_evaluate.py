@@ -25,13 +25,13 @@ class Number:
 
 def check_of(judge: Any, **fields: Any) -> Check:
     """A check of our own, with numbers from 0 to 1,000 as cases."""
-    settings: dict[str, Any] = {"search": lambda target: st.builds(Number, st.integers(0, 1000))} | fields
+    settings: dict[str, Any] = {"search": lambda _: st.builds(Number, st.integers(0, 1000))} | fields
     return Check(
         page="optimizers.sgd",
         name="own",
         clauses=(1,),
         title="A check of our own.",
-        judge=lambda check, target, case: judge(case),
+        judge=lambda _check, _target, case: judge(case),
         **settings,
     )
 
@@ -45,14 +45,16 @@ def sgd(target: Any) -> Target:
 def raising(error: BaseException) -> Any:
     """A judge that raises."""
 
-    def judge(case: Number) -> Outcome:
+    def judge(_: Number) -> Outcome:
         raise error
 
     return judge
 
 
 def test_a_row_in_which_all_cases_hold_passes_with_its_largest_margin(sgd):
-    found = evaluate(check_of(lambda case: Outcome(case.value / 1000, conclusive=case.value > 9), examples=30), sgd, seed=0)
+    found = evaluate(
+        check_of(lambda case: Outcome(case.value / 1000, conclusive=case.value > 9), examples=30), sgd, seed=0
+    )
 
     assert (found.verdict, found.examples) == ("pass", 30)
     assert 0.5 < found.margin <= 1
@@ -60,14 +62,14 @@ def test_a_row_in_which_all_cases_hold_passes_with_its_largest_margin(sgd):
 
 
 def test_a_row_in_which_no_fault_could_have_been_seen_is_skipped(sgd):
-    found = evaluate(check_of(lambda case: Outcome(0.5, conclusive=False)), sgd, seed=0)
+    found = evaluate(check_of(lambda _: Outcome(0.5, conclusive=False)), sgd, seed=0)
 
     assert (found.verdict, found.margin) == ("skip", None)
     assert found.reason == "inconclusive: at this precision no known fault could have been seen"
 
 
 def test_a_failure_counts_though_no_fault_could_have_been_seen(sgd):
-    found = evaluate(check_of(lambda case: Outcome(9.0, conclusive=False, failure="too far")), sgd, seed=0)
+    found = evaluate(check_of(lambda _: Outcome(9.0, conclusive=False, failure="too far")), sgd, seed=0)
 
     assert (found.verdict, found.reason, found.margin) == ("fail", "too far", 9.0)
 
@@ -100,7 +102,7 @@ def test_edges_are_tried_first_and_in_their_order(sgd):
         seen.append(case.value)
         return FINE
 
-    found = evaluate(check_of(judge, edges=lambda target: [Number(-1), Number(-2)]), sgd, seed=0)
+    found = evaluate(check_of(judge, edges=lambda _: [Number(-1), Number(-2)]), sgd, seed=0)
 
     assert (seen[:2], found.examples) == ([-1, -2], 10)
 
@@ -130,7 +132,7 @@ def test_what_a_trainer_does_not_offer_is_skipped(sgd):
 
 
 def test_a_check_that_does_not_apply_is_skipped_before_the_trainer_is_asked(sgd):
-    found = evaluate(check_of(raising(ZeroDivisionError()), skip=lambda target: "declared: absent"), sgd, seed=0)
+    found = evaluate(check_of(raising(ZeroDivisionError()), skip=lambda _: "declared: absent"), sgd, seed=0)
 
     assert (found.verdict, found.reason, found.examples) == ("skip", "declared: absent", 0)
 
@@ -143,25 +145,25 @@ def test_a_check_that_raises_is_a_fault_of_the_suite_and_no_verdict(sgd, where):
     wrong = replace(FINE, failure="wrong", obtained=[])
     checks = {
         "judge": check_of(fail),
-        "edges": check_of(lambda case: FINE, edges=fail),
-        "search": check_of(lambda case: FINE, search=fail),
-        "explain": check_of(lambda case: wrong, explain=fail),
+        "edges": check_of(lambda _: FINE, edges=fail),
+        "search": check_of(lambda _: FINE, search=fail),
+        "explain": check_of(lambda _: wrong, explain=fail),
     }
 
-    with pytest.raises(SuiteError, match="optimizers.sgd/own itself failed: ZeroDivisionError: of our own"):
+    with pytest.raises(SuiteError, match=r"optimizers\.sgd/own itself failed: ZeroDivisionError: of our own"):
         evaluate(checks[where], sgd, seed=0)
 
 
 def test_a_check_without_cases_is_a_fault_of_the_suite(sgd):
-    with pytest.raises(SuiteError, match="optimizers.sgd/own judged no case"):
-        evaluate(check_of(lambda case: FINE, search=None), sgd, seed=0)
+    with pytest.raises(SuiteError, match=r"optimizers\.sgd/own judged no case"):
+        evaluate(check_of(lambda _: FINE, search=None), sgd, seed=0)
 
 
 @pytest.mark.parametrize(("what", "verdict"), [("fail", "fail"), ("raise", "error")])
 def test_a_trainer_that_is_wrong_now_and_then_is_wrong(sgd, what, verdict):
     calls = 0
 
-    def judge(case: Number) -> Outcome:
+    def judge(_: Number) -> Outcome:
         nonlocal calls
         calls += 1
         if calls != 4:
@@ -176,7 +178,7 @@ def test_a_trainer_that_is_wrong_now_and_then_is_wrong(sgd, what, verdict):
 
 
 def test_the_examples_are_multiplied_and_never_none(sgd):
-    check = check_of(lambda case: FINE, examples=8)
+    check = check_of(lambda _: FINE, examples=8)
 
     assert [evaluate(check, sgd, seed=0, factor=factor).examples for factor in (0.01, 0.5, 1.0, 2.0)] == [1, 4, 8, 16]
 

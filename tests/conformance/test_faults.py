@@ -68,9 +68,7 @@ def test_a_fault_is_killed_by_a_check_of_its_own_clause(fault):
 
 @pytest.mark.parametrize("page", PROVED)
 def test_every_form_and_side_of_a_fork_survives_every_check(page):
-    problems = [
-        trial(page, kind, name, trainer, seed=0).problem for kind, name, trainer in survivors(pages()[page])
-    ]
+    problems = [trial(page, kind, name, trainer, seed=0).problem for kind, name, trainer in survivors(pages()[page])]
 
     assert problems
     assert set(problems) == {None}

@@ -2,6 +2,8 @@
 
 import signal
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +87,10 @@ def test_a_missing_tensor_is_a_result_where_none_is_expected():
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        (np.ones((2, 3)), "step() returned a tensor of float64 and shape (2, 3) at position 0, but must return one of "),
+        (
+            np.ones((2, 3)),
+            "step() returned a tensor of float64 and shape (2, 3) at position 0, but must return one of ",
+        ),
         (np.ones(6, np.float32), "step() returned a tensor of float32 and shape (6,) at position 0, but must return "),
         ([[1, 2, 3], [4, 5, 6]], "step() returned a tensor of int64 and shape (2, 3) at position 0, but must return "),
         ("123456", "step() returned str, which is no array: "),
@@ -155,14 +160,34 @@ def test_a_call_that_takes_too_long_is_interrupted():
         guard.call("step()", time.sleep, 60, timeout=0.05)
 
 
-def test_a_time_limit_ends_with_its_call():
+@pytest.fixture
+def outer_limit() -> Iterator[Callable[[float], None]]:
+    """Sets a time limit around the calls, and puts back the one that was there."""
+    before, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, before)
+
+
+def test_a_time_limit_ends_with_its_call(outer_limit):
+    outer_limit(0)
     before = signal.getsignal(signal.SIGALRM)
 
-    guard.call("step()", int, timeout=0.05)
+    guard.call("step()", int, timeout=60)
 
-    time.sleep(0.1)
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: guard.call("step()", int, timeout=60), lambda: guard.call("", exit, timeout=60)]
+)
+def test_a_time_limit_around_the_call_goes_on(outer_limit, call):
+    outer_limit(5000)
+
+    with suppress(TrainerError):
+        call()
+
+    assert 60 < signal.getitimer(signal.ITIMER_REAL)[0] < 5000
 
 
 def test_gradients_that_keep_their_numbers_are_unchanged():

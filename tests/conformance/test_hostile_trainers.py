@@ -1,7 +1,6 @@
 """Trainers that do what no trainer should: each gets its own verdict in one line, and nothing else is harmed."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,14 @@ class Hostile(Descent):
         return self.parameters
 """
 
+STUBBORN = """while True:
+            try:
+                time.sleep(60)
+            except Exception:
+                pass"""
+
 ROWS = ("optimizers.momentum/buffer", "optimizers.sgd/updates", "optimizers.sgd/tensors")
+PATIENT = ("--timeout", "2")  # seconds: nothing else takes so long, however busy the machine is
 QUICK = ("--seed", "3", "--examples", "0.2", "--output", "report.json")
 
 ERRORS = {
@@ -72,7 +78,7 @@ ERRORS = {
     ),
     "ends the program": ("sys.exit(0)", "step() called exit(0)"),
     "asks a question": ("input('continue? ')", "step() raised OSError"),
-    "hangs": ("time.sleep(60)", "step() took longer than 0.2 seconds"),
+    "hangs": ("time.sleep(60)", "step() took longer than 2 seconds"),
 }
 
 HARMLESS = {
@@ -88,9 +94,8 @@ HARMLESS = {
 
 
 @pytest.fixture(autouse=True)
-def global_state(monkeypatch: pytest.MonkeyPatch) -> Any:
+def global_state() -> Any:
     """Puts back what these trainers change in this process."""
-    monkeypatch.setattr(os, "environ", os.environ)
     errors, dtype = np.geterr(), torch.get_default_dtype()
     yield
     np.seterr(**errors)
@@ -134,7 +139,7 @@ def unharmed(wrong: Any) -> list[Any]:
 def test_a_broken_contract_is_an_error_in_one_line_and_harms_no_other_row(run, unharmed, name):
     step, words = ERRORS[name]
 
-    said, hostile, others = run(step, "--timeout", "0.2")
+    said, hostile, others = run(step, *PATIENT)
 
     assert (said.code, hostile["verdict"]) == (1, "error")
     assert hostile["reason"].startswith(words)
@@ -155,9 +160,7 @@ def test_what_a_trainer_does_besides_changes_neither_rows_nor_output(run, wrong,
 
 
 def test_a_trainer_that_hangs_and_catches_exceptions_is_still_interrupted(run, unharmed):
-    step = "\n        ".join(["while True:", "    try:", "        time.sleep(60)", "    except Exception:", "        pass"])
-
-    said, hostile, others = run(step, "--timeout", "0.2")
+    said, hostile, others = run(STUBBORN, *PATIENT)
 
     assert (said.code, hostile["verdict"], others) == (1, "error", unharmed)
 
@@ -168,13 +171,13 @@ def test_a_trainer_that_hangs_and_catches_exceptions_is_still_interrupted(run, u
         ("return None", "momentum returned NoneType, which has no step()"),
         ("raise MemoryError", "momentum raised MemoryError: no message"),
         ("sys.exit('no licence')", "momentum called exit('no licence')"),
-        ("time.sleep(60)", "momentum took longer than 0.2 seconds"),
+        ("time.sleep(60)", "momentum took longer than 2 seconds"),
     ],
 )
 def test_an_optimizer_that_does_not_open_is_an_error(main, trainer_file, rows_of, opens, reason):
     file = trainer_file(METHOD.replace("return Hostile(parameters)", opens))
 
-    said = main("run", file, *ROWS, *QUICK, "--timeout", "0.2")
+    said = main("run", file, *ROWS, *QUICK, *PATIENT)
 
     hostile, *others = rows_of("report.json")
     assert (said.code, hostile["verdict"], hostile["reason"]) == (1, "error", reason)

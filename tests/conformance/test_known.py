@@ -64,7 +64,9 @@ def test_another_failure_of_a_declared_row_stays_red(main, trainer_file, declare
     assert (said.code, rows_of("report.json")[0]["verdict"]) == (1, "fail")
 
 
-@pytest.mark.parametrize("changes", [{"trainers": ["mine[other]"]}, {"check": "optimizers.nesterov/updates"}, {"dtypes": ["float64"]}])
+@pytest.mark.parametrize(
+    "changes", [{"trainers": ["mine[other]"]}, {"check": "optimizers.nesterov/updates"}, {"dtypes": ["float64"]}]
+)
 def test_an_entry_about_another_row_excuses_nothing(main, trainer_file, declared, rows_of, changes):
     declared(**changes)
 
@@ -96,7 +98,10 @@ def test_a_declared_row_that_is_skipped_is_neither_known_nor_fixed(main, trainer
     ("changes", "words"),
     [
         ({"reasons": "x"}, "entry 1: 'reasons' is no field; the nearest is 'reason'."),
-        ({"check": "optimizers.nesterov/bufer"}, "entry 1: there is no check 'optimizers.nesterov/bufer'; the nearest is "),
+        (
+            {"check": "optimizers.nesterov/bufer"},
+            "entry 1: there is no check 'optimizers.nesterov/bufer'; the nearest is ",
+        ),
         ({"dtypes": ["float23"]}, "entry 1: there is no dtype 'float23'; the nearest is 'float32'."),
         ({"trainers": ["mime"]}, "entry 1: there is no trainer 'mime'; the nearest is 'mine'."),
         ({"trainers": [3]}, "entry 1: there is no trainer '3'."),

@@ -12,7 +12,10 @@ from lm_conformance.errors import UsageError
 ROW = ("optimizers.sgd/updates", "--seed", "1", "--examples", "0.1", "--output", "report.json")
 
 UNUSABLE = {
-    "no module": ("import no_such_library", "bad.py cannot be imported: ModuleNotFoundError: No module named 'no_such_library'"),
+    "no module": (
+        "import no_such_library",
+        "bad.py cannot be imported: ModuleNotFoundError: No module named 'no_such_library'",
+    ),
     "a slip of the pen": ("def broken(:", "bad.py cannot be imported: SyntaxError: "),
     "an error of many lines": ("raise ValueError('one\\ntwo')", "bad.py cannot be imported: ValueError: one"),
     "an exit": ("import sys; sys.exit(0)", "bad.py cannot be imported: SystemExit: 0"),
@@ -129,7 +132,9 @@ def passing_row(rows_of: Callable[[str], list[dict[str, Any]]]) -> Callable[[], 
     return see
 
 
-def test_a_trainer_beside_one_that_cannot_be_used_is_run_and_the_code_is_2(main, trainer_file, tmp_path: Path, passing_row):
+def test_a_trainer_beside_one_that_cannot_be_used_is_run_and_the_code_is_2(
+    main, trainer_file, tmp_path: Path, passing_row
+):
     (tmp_path / "bad.py").write_text("raise ValueError", encoding="utf-8")
 
     said = main("run", "bad.py", "--also", trainer_file(), *ROW)

@@ -22,21 +22,21 @@ class Nothing:
     def __init__(self, parameters: Sequence[Any]) -> None:
         self.parameters = parameters
 
-    def step(self, gradients: Sequence[Any], *, lr: float | None) -> Sequence[Any]:
+    def step(self, *_: Any, **__: Any) -> Sequence[Any]:
         return self.parameters
 
 
 class Zeros(Nothing):
     """An optimizer whose parameters are always zero."""
 
-    def step(self, gradients: Sequence[Any], *, lr: float | None) -> Sequence[Any]:
+    def step(self, *_: Any, **__: Any) -> Sequence[Any]:
         return [torch.zeros_like(parameter) for parameter in self.parameters]
 
 
 class Echo(Nothing):
     """An optimizer that returns its gradients."""
 
-    def step(self, gradients: Sequence[Any], *, lr: float | None) -> Sequence[Any]:
+    def step(self, gradients: Sequence[Any], **_: Any) -> Sequence[Any]:
         return [p if g is None else g for p, g in zip(self.parameters, gradients, strict=True)]
 
 
@@ -49,7 +49,7 @@ def target(page: str, dtype: str, method: Any) -> Target:
 @pytest.mark.parametrize("page", OPTIMIZERS)
 @pytest.mark.parametrize("kind", [Nothing, Zeros, Echo])
 def test_an_optimizer_that_computes_nothing_fails(check_named, page, dtype, kind):
-    def method(parameters: Sequence[Any], **settings: Any) -> Nothing:
+    def method(parameters: Sequence[Any], **_: Any) -> Nothing:
         return kind(parameters)
 
     found = evaluate(check_named(f"{page}/updates"), target(page, dtype, method), seed=0, factor=0.3, shrink=False)
@@ -61,8 +61,8 @@ def test_an_optimizer_that_computes_nothing_fails(check_named, page, dtype, kind
 @pytest.mark.parametrize(
     "clip",
     [
-        lambda gradients, max_norm: (gradients, None),
-        lambda gradients, max_norm: ([g if g is None else 0 * g for g in gradients], None),
+        lambda gradients, _: (gradients, None),
+        lambda gradients, _: ([g if g is None else 0 * g for g in gradients], None),
         lambda gradients, max_norm: (gradients, max_norm),
     ],
     ids=["nothing", "zeros", "echo"],

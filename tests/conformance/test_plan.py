@@ -45,7 +45,7 @@ def test_every_clause_can_be_selected(page):
 def test_a_clause_that_no_check_covers_cannot_be_run(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(plan, "checks", lambda: [check for check in checks() if check.name != "not_finite"])
 
-    with pytest.raises(UsageError, match="no check covers gradients.global_norm_clipping/6"):
+    with pytest.raises(UsageError, match=r"no check covers gradients\.global_norm_clipping/6"):
         plan.selected(["gradients.global_norm_clipping/6"])
 
 
@@ -55,7 +55,7 @@ def test_a_check_is_asked_at_every_dtype_of_the_trainer_in_their_usual_order():
     assert [row.dtype for row in made.rows] == ["float64", "float32", "bfloat16", "float16"]
 
 
-def test_a_check_of_mixed_dtypes_is_asked_once_of_a_trainer_that_takes_several(trainer_file, main, tmp_path):
+def test_a_check_of_mixed_dtypes_is_asked_once_of_a_trainer_that_takes_several(trainer_file, tmp_path):
     one = plan.plan([str(tmp_path / trainer_file())], ["optimizers.sgd/mixed_dtypes"])
     several = plan.plan(["reference"], ["optimizers.sgd/mixed_dtypes"])
 
@@ -64,7 +64,9 @@ def test_a_check_of_mixed_dtypes_is_asked_once_of_a_trainer_that_takes_several(t
 
 
 def test_dtypes_choose_rows():
-    made = plan.plan(["reference"], ["optimizers.adam/epsilon", "optimizers.adam/mixed_dtypes"], dtypes=["float16", MIXED])
+    made = plan.plan(
+        ["reference"], ["optimizers.adam/epsilon", "optimizers.adam/mixed_dtypes"], dtypes=["float16", MIXED]
+    )
 
     assert {(row.check, row.dtype) for row in made.rows} == {
         ("optimizers.adam/epsilon", "float16"),

@@ -125,9 +125,9 @@ def test_a_case_that_fails_says_what_is_demanded_and_how_to_repeat_it(author):
 
 def test_a_case_that_hangs_fails_when_its_time_is_over(author):
     hanging = WRONG.replace("return Descent(parameters)", "time.sleep(60)")
-    test, (row,) = author(hanging, "optimizers.nesterov/buffer", timeout=0.2)
+    test, (row,) = author(hanging, "optimizers.nesterov/buffer", timeout=2)
 
-    with pytest.raises(pytest.fail.Exception, match=r"nesterov took longer than 0\.2 seconds"):
+    with pytest.raises(pytest.fail.Exception, match=r"nesterov took longer than 2 seconds"):
         test(row)
 
 

@@ -51,7 +51,8 @@ def test_the_trainer_of_the_readme_passes(main, example, rows_of):
     }
 
 
-def test_one_clause_of_it_is_run_as_the_readme_says(main, example, readme):
+@pytest.mark.usefixtures("example")
+def test_one_clause_of_it_is_run_as_the_readme_says(main, readme):
     (command,) = re.findall(r"^lm-conformance (run my_trainer\.py \S+/\d+)", readme, re.MULTILINE)
 
     assert main(*command.split()).code == 0

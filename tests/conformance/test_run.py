@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lm_conformance
+import lm_reference
 import pytest
 from lm_conformance import results
 from lm_conformance.errors import UsageError
@@ -25,7 +27,7 @@ def nesterov(self, parameters, *, lr, momentum, weight_decay):
     return Descent(parameters)
 """
 ROWS = ("optimizers.momentum/buffer", "optimizers.nesterov/buffer", "optimizers.sgd/updates", "optimizers.sgd/tensors")
-QUICK = ("--examples", "0.3", "--timeout", "0.3")
+QUICK = ("--examples", "0.3", "--timeout", "2")
 
 TAKES_OVER = """
 import hypothesis
@@ -68,7 +70,7 @@ def test_a_report_has_rows_of_every_verdict_in_the_order_of_the_plan(main, mixed
 def test_another_seed_gives_other_cases(main, trainer_file, rows_of):
     file = trainer_file()
     for seed in ("1", "2"):
-        main("run", file, "optimizers.sgd", *QUICK, "--seed", seed, "--output", f"{seed}.json")
+        main("run", file, *ROWS[2:], *QUICK, "--seed", seed, "--output", f"{seed}.json")
 
     one, two = rows_of("1.json"), rows_of("2.json")
     assert [row["check"] for row in one] == [row["check"] for row in two]
@@ -87,7 +89,7 @@ def test_a_run_without_a_seed_draws_one_and_prints_it(main, trainer_file, tmp_pa
 
 
 def test_the_command_of_a_failure_repeats_its_row(main, trainer_file, rows_of):
-    main("run", trainer_file(WRONG), "optimizers.nesterov", *QUICK, "--seed", "8", "--output", "report.json")
+    main("run", trainer_file(WRONG), *ROWS[1:3], *QUICK, "--seed", "8", "--output", "report.json")
     row = next(row for row in rows_of("report.json") if row["verdict"] == "fail")
 
     _, *arguments = row["repeat"].split()
@@ -117,9 +119,15 @@ def test_a_report_follows_the_schema(main, mixed_file, tmp_path: Path):
 
 @pytest.fixture
 def hostile_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder and an environment that would change every other use of pytest, Hypothesis and Python."""
+    """A folder and an environment that would change every other use of pytest, Hypothesis and Python.
+
+    The packages are installed below it, as in the virtual environment of a project that has a conftest.py.
+    """
     folder = tmp_path / "hostile"
     (folder / ".hypothesis" / "examples").mkdir(parents=True)
+    (folder / "installed").mkdir()
+    for package in (lm_conformance, lm_reference):
+        (folder / "installed" / package.__name__).symlink_to(Path(package.__file__).parent)
     for name, text in {
         "pytest.ini": "[pytest]\naddopts = --no-such-option\nfilterwarnings = error\npython_functions = nothing\n",
         "tox.ini": "[pytest]\naddopts = --no-such-option\n",
@@ -137,6 +145,7 @@ def hostile_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "examples"),
         "CI": "true",
         "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPATH": str(folder / "installed"),
     }.items():
         monkeypatch.setenv(name, value)
     return folder
@@ -146,7 +155,7 @@ def test_the_users_own_settings_have_no_part_in_a_run_and_it_leaves_no_file(
     main, command, trainer_file, hostile_folder: Path, tmp_path: Path, rows_of
 ):
     arguments = (*ROWS, *QUICK, "--seed", "5", "--jobs", "2", "--output", str(tmp_path / "hostile.json"))
-    os.replace(tmp_path / trainer_file(f"{HANGING}\n{WRONG}", TAKES_OVER), hostile_folder / "mine.py")
+    (tmp_path / trainer_file(f"{HANGING}\n{WRONG}", TAKES_OVER)).replace(hostile_folder / "mine.py")
     before = sorted(hostile_folder.rglob("*"))
     main("run", trainer_file(f"{HANGING}\n{WRONG}"), *ROWS, *QUICK, "--seed", "5", "--output", "alone.json")
 
@@ -182,7 +191,9 @@ def unfinished(executable: str, trainer_file: Callable[..., str], tmp_path: Path
     """Stops a run of a slow trainer when its first rows are in the report."""
 
     def stop(signal_: int, *options: str) -> tuple[int, str, dict[str, Any]]:
-        file = trainer_file(code="quick = Descent.step\nDescent.step = lambda *a, **k: (time.sleep(0.03), quick(*a, **k))[1]")
+        file = trainer_file(
+            code="quick = Descent.step\nDescent.step = lambda *a, **k: (time.sleep(0.03), quick(*a, **k))[1]"
+        )
         path = tmp_path / "report.json"
         process = subprocess.Popen(
             [executable, "run", file, "optimizers.sgd", "--examples", "0.2", "--output", path.name, *options],

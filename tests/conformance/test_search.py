@@ -113,7 +113,9 @@ def test_the_seed_of_a_row_depends_on_the_seed_of_the_run_and_on_every_name():
 
 
 def test_the_seed_of_a_row_is_the_same_in_every_process():
-    code = "from lm_conformance.search import derived_seed; print(derived_seed(5, 'optimizers.adam/epsilon', 'float32'))"
+    code = (
+        "from lm_conformance.search import derived_seed; print(derived_seed(5, 'optimizers.adam/epsilon', 'float32'))"
+    )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

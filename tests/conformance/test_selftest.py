@@ -119,11 +119,11 @@ class InProcess:
 def test_a_proof_that_fails_names_its_problems_and_has_code_3(main, monkeypatch, tmp_path: Path):
     monkeypatch.setattr(selftest, "ProcessPoolExecutor", InProcess)
     monkeypatch.setattr(selftest, "_tasks", lambda: [(PAGE, "fault", "x"), (PAGE, "form", "y")])
-    monkeypatch.setattr(
-        selftest,
-        "_work",
-        lambda task, seed: Trial(task[0], task[1], task[2], 1 if task[1] == "fault" else None, {"layouts": verdict("fail", "far")}),
-    )
+
+    def work(task: tuple[str, str, str], **_: Any) -> Trial:
+        return Trial(*task, 1 if task[1] == "fault" else None, {"layouts": verdict("fail", "far")})
+
+    monkeypatch.setattr(selftest, "_work", work)
 
     said = main("selftest", PAGE, "--output", "matrix.md")
 
@@ -137,7 +137,7 @@ def test_a_proof_that_fails_names_its_problems_and_has_code_3(main, monkeypatch,
 
 def test_a_proof_of_everything_names_what_is_not_covered(main, monkeypatch):
     monkeypatch.setattr(selftest, "ProcessPoolExecutor", InProcess)
-    monkeypatch.setattr(selftest, "_work", lambda task, seed: Trial(task[0], "form", task[2], None, {}))
+    monkeypatch.setattr(selftest, "_work", lambda task, **_: Trial(task[0], "form", task[2], None, {}))
     monkeypatch.setattr(selftest, "checks", lambda: [check for check in checks() if check.name != "not_finite"])
     monkeypatch.setattr(selftest, "faults", lambda: [f for f in faults() if not f.id.startswith(f"{PAGE}/2:")])
 

@@ -66,11 +66,11 @@ def test_a_normal_law_has_no_bounds():
 
 
 def test_a_cut_at_two_deviations_leaves_0_88_of_the_deviation():
-    assert TruncatedNormal(1.0).std == pytest.approx(0.87962566103423978, rel=1e-12)
+    assert f"{TruncatedNormal(1.0).std:.17f}"[:18] == "0.8796256610342397"  # the constant of JAX
 
 
 def test_a_cut_at_three_deviations_leaves_0_987_of_the_deviation():
-    assert TruncatedNormal(1.0, cut=3).std == pytest.approx(0.986577, rel=1e-6)
+    assert f"{TruncatedNormal(1.0, cut=3).std:.4f}" == "0.9866"
 
 
 def test_a_constant_is_drawn_whatever_the_noise_is():

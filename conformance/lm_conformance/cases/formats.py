@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lm_conformance.check import Target
 
 MANY = 2048  # numbers of a random case
+CHUNK = 2**14  # numbers of a case that is one of many
 SIZES = ((1,), (7,), (8,), (9,), (31,), (64,), (65,), (1000,), (), (0,), (5, 3), (2, 3, 4), (16, 33))
 
 
@@ -66,7 +67,12 @@ def turns(format_name: str) -> Tensor:
 def turning(target: Target, where: Callable[[Tensor], Tensor], what: str) -> list[Case]:
     """The places of a region where rounding turns; `where` chooses it by magnitudes."""
     found = turns(name_of(target))
-    return [Case(what, asked(target, found[where(found.abs())]))]
+    return chunks(what, asked(target, found[where(found.abs())]))
+
+
+def chunks(what: str, values: Tensor) -> list[Case]:
+    """Many numbers as several cases, each small enough that no library starts threads for it."""
+    return [Case(what, values[start : start + CHUNK]) for start in range(0, len(values), CHUNK)]
 
 
 def smallest_normal(target: Target) -> float:

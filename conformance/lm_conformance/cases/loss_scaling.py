@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +17,7 @@ from lm_conformance.cases.tensors import LAYOUTS, Style, fill, laid_out
 if TYPE_CHECKING:
     from lm_conformance.check import Target
 
+MANY = 60  # updates that are shown
 LONG = 70_001  # elements: more than a chunk of any kernel
 GOOD = "."
 BAD = {"i": (math.inf,), "m": (-math.inf,), "n": (math.nan,), "p": (math.inf, -math.inf)}  # what an update may hold
@@ -32,18 +33,18 @@ class Case:
     updates: Sequence[Gradients]
     losses: Sequence[float] = (1.0,)  # that are scaled before every update
     resume: int | None = None  # the update after which the scaler is saved, and continued by another
-    notes: Sequence[str] = field(default=(), compare=False)  # of each update, what is not finite in it
+    note: str = ""  # what the updates are, in words
 
     def describe(self) -> list[str]:
         """The case in words."""
         lines = [", ".join(f"{name}={value:g}" for name, value in self.settings.items())]
+        if self.note:
+            lines.append(self.note)
         if len(self.updates) <= 3 and len(self.updates[0]) < 4:
             lines += [
                 f"update {number}: {'; '.join('no gradient' if g is None else shown(g) for g in gradients)}"
                 for number, gradients in enumerate(self.updates, start=1)
             ]
-        else:
-            lines.append(f"{len(self.updates)} updates, finite but for {'; '.join(filter(None, self.notes)) or 'none'}")
         return lines if self.resume is None else [*lines, f"saved and loaded after update {self.resume}"]
 
 
@@ -82,22 +83,24 @@ def run(
 ) -> Case:
     """A run of updates, one for each letter of the pattern: good, or with what `BAD` says, somewhere in a gradient."""
     generator = torch.Generator().manual_seed(seed)
-    updates, notes = [], []
-    for number, letter in enumerate(pattern, start=1):
-        gradients = [fill(generator, Style(4, spread=8, bits=12), shape, torch.float32) for shape in shapes]
-        notes.append("" if letter == GOOD else f"{_spoil(gradients, letter, generator)} at update {number}")
-        updates.append(tuple(gradients))
-    return Case(settings(target, **own), updates, resume=resume, notes=notes)
+    style, count = Style(4, spread=8, bits=12), len(pattern)
+    columns = [fill(generator, style, (count, *shape), torch.float32).unbind() for shape in shapes]
+    updates = [tuple(g.clone() for g in row) for row in zip(*columns, strict=True)]
+    for gradients, letter in zip(updates, pattern, strict=True):
+        if letter != GOOD:
+            _spoil(gradients, letter, generator)
+    some = pattern if len(pattern) <= MANY else f"{pattern[:MANY]}…, {len(pattern)} in all"
+    note = f"updates {some} (. finite, i infinite, m minus infinite, n NaN, p infinite and minus infinite)"
+    return Case(settings(target, **own), updates, resume=resume, note=note)
 
 
-def _spoil(gradients: list[Tensor], letter: str, generator: torch.Generator) -> str:
-    """Put what is not finite somewhere; in words."""
+def _spoil(gradients: Sequence[Tensor], letter: str, generator: torch.Generator) -> None:
+    """Put what is not finite somewhere."""
     which = int(torch.randint(0, len(gradients), (), generator=generator))
     flat = gradients[which].reshape(-1)
     places = torch.randperm(flat.numel(), generator=generator)[: len(BAD[letter])]
     for place, value in zip(places.tolist(), BAD[letter], strict=False):
         flat[place] = value
-    return "/".join(map(str, BAD[letter]))
 
 
 def patterns(longest: int = 12, bad: str = "imnp") -> st.SearchStrategy[str]:
@@ -146,13 +149,13 @@ def spots(target: Target) -> list[Case]:
     cases: list[Case] = []
     for which, shape in enumerate(shapes):
         count = torch.Size(shape).numel()
-        for place in sorted({0, count // 2, count - 1}) if count else ():
+        for turn, place in enumerate(sorted({0, count // 2, count - 1}) if count else ()):
             kinds = [letter for letter in BAD if letter != "p" or count > 1]
-            cases += [_spotted(target, filled, which, place, letter) for letter in kinds[len(cases) % 2 :: 2]]
+            cases += [_spotted(target, filled, which, place, letter) for letter in kinds[(which + turn) % 2 :: 2]]
     many = [torch.ones(3)] * 300
     cases += [_spotted(target, many, which, 0, "i") for which in (0, 255, 256, 299)]
     long = [torch.ones(LONG)]
-    return cases + [_spotted(target, long, 0, place, "n") for place in (0, 65_535, 65_536, LONG - 1)]
+    return cases + [_spotted(target, long, 0, place, "n") for place in (65_536, LONG - 1)]
 
 
 def _spotted(target: Target, gradients: Sequence[Tensor], which: int, place: int, letter: str) -> Case:
@@ -163,7 +166,7 @@ def _spotted(target: Target, gradients: Sequence[Tensor], which: int, place: int
     update = list(gradients)
     update[which] = laid_out(flat.reshape(gradients[which].shape), layout)
     where = f"gradient {which} of {len(update)}, {layout}, element {place} of {flat.numel()}"
-    return Case(settings(target), [tuple(update)], notes=(f"{'/'.join(map(str, values))} in {where}",))
+    return Case(settings(target), [tuple(update)], note=f"{'/'.join(map(str, values))} in {where}")
 
 
 def finite(target: Target) -> list[Case]:

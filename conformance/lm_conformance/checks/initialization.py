@@ -28,8 +28,8 @@ def _law(page: str, name: str, clause: int | tuple[int, ...], title: str, *roles
 
 
 def _constant(page: str, name: str, clause: int, title: str) -> Check:
-    judge = partial(judges.constant, role=name)
-    return _check(page, name, clause, title, judge=judge, explain=judges.looks_like)
+    judge, explain = partial(judges.constant, role=name), partial(judges.looks_like_constant, role=name)
+    return _check(page, name, clause, title, judge=judge, explain=explain)
 
 
 def _others(page: str, first: int) -> list[Check]:
@@ -37,13 +37,18 @@ def _others(page: str, first: int) -> list[Check]:
     asked = (
         ("complete", "No row and no column is left out, padded or drawn otherwise.", judges.complete),
         ("independent", "No tensor, row or column follows from another.", judges.independent),
-        ("largest", "Every element is finite, and none is larger than the law and chance allow.", judges.within),
-        ("seeds", "Equal seeds give equal weights, and another seed gives others.", judges.reproducible),
+        ("largest", "Every element is finite, and none is larger than the law and chance allow.", judges.largest),
     )
-    return [
-        _check(page, name, clause, title, judge=judge, explain=judges.looks_like)
-        for clause, (name, title, judge) in enumerate(asked, start=first)
+    found = [
+        _check(
+            *(page, name, clause, title),
+            judge=partial(judges.asked, ask=ask),
+            explain=partial(judges.looks_like, ask=ask),
+        )
+        for clause, (name, title, ask) in enumerate(asked, start=first)
     ]
+    title = "Equal seeds give equal weights, and another seed gives others."
+    return [*found, _check(page, "seeds", first + 3, title, judge=judges.reproducible, explain=judges.looks_like)]
 
 
 def _tied(target: Target) -> str | None:

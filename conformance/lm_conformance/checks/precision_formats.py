@@ -48,7 +48,7 @@ def same_numbers(check: Check, target: Target, case: Case) -> Outcome:
 
 def _every(target: Target) -> list[Case]:
     numbers = formats.every_number(formats.name_of(target)).float()
-    return [formats.Case("every number of the format", formats.asked(target, numbers))]
+    return formats.chunks("every number of the format", formats.asked(target, numbers))
 
 
 def _checks(page: str) -> list[Check]:

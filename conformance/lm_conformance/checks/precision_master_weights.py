@@ -102,11 +102,18 @@ def snapshots(target: Target, case: Case) -> list[Snapshot]:
     return found
 
 
-def rounded(target: Target, case: Case, weight: Tensor) -> Tensor:
-    """A float32 tensor in the format of the copies, under the forks that the trainer declares for it."""
+def rounded(target: Target, case: Case, weights: Sequence[Tensor]) -> list[Tensor]:
+    """Float32 tensors in the format of the copies, under the forks that the trainer declares for it."""
     page = pages()[f"precision.{case.dtype}"]
     module: Any = page.module(*page.sides(exact.declared(target.offer.trainer, page.id)))
-    return module.cast(weight.double()).to(getattr(torch, case.dtype))  # type: ignore[no-any-return]
+    return [module.cast(weight.double()).to(getattr(torch, case.dtype)) for weight in weights]
+
+
+def first_masters(target: Target, case: Case) -> list[Tensor]:
+    """The weights, or roundings of them, as declared."""
+    if target.offer.forks["start"] == "given":
+        return list(case.weights)
+    return [weight.float() for weight in rounded(target, case, case.weights)]
 
 
 def adam(target: Target) -> ModuleType:
@@ -124,7 +131,7 @@ def _first(one: Sequence[Tensor], other: Sequence[Tensor], what: str) -> str | N
     if len(one) != len(other):
         return f"{what}s are {len(one)}, expected {len(other)}"
     obtained, wanted = ([exact.Answer(f"{what} {i}", tensor) for i, tensor in enumerate(side)] for side in (one, other))
-    return exact.difference(obtained, wanted)
+    return exact.difference(obtained, wanted, exact.same_numbers)
 
 
 Problem = Callable[[Target, "Case", list[Snapshot]], str | None]  # what is wrong with a run, or nothing
@@ -132,18 +139,14 @@ Problem = Callable[[Target, "Case", list[Snapshot]], str | None]  # what is wron
 
 def starts_right(target: Target, case: Case, run: list[Snapshot]) -> str | None:
     """The masters are the weights, or roundings of them, as declared."""
-    weights = list(case.weights)
-    if target.offer.forks["start"] == "rounded":
-        weights = [rounded(target, case, weight).float() for weight in weights]
-    found = _first(run[0].masters, weights, "master")
+    found = _first(run[0].masters, first_masters(target, case), "master")
     return found and f"before the first update {found}"
 
 
 def copies_are_roundings(target: Target, case: Case, run: list[Snapshot]) -> str | None:
     """After every update the copies are the optimizer's own masters, rounded."""
     for number, now in enumerate(run):
-        wanted = [rounded(target, case, master) for master in now.masters]
-        found = _first(now.copies, wanted, "the copy of master")
+        found = _first(now.copies, rounded(target, case, now.masters), "the copy of master")
         if found:
             return f"{f'after update {number}' if number else 'before the first update'} {found}"
     return None
@@ -195,16 +198,15 @@ def holds(*problems: Problem, updates: bool = False) -> Callable[[Check, Target,
             found = problem(target, case, run)
             if found is not None:
                 return judge.broken(found, run)
-        if updates:
-            outcome = same_masters(check, target, case, run)
-            if outcome.failure is not None or outcome.conclusive:
-                return outcome
+        outcome = same_masters(check, target, case, run) if updates else Outcome(0.0, conclusive=False)
+        if outcome.failure is not None or outcome.conclusive:
+            return outcome
 
         def seen(faulty: Target) -> bool:
             other = snapshots(faulty, case)
             return any(problem(faulty, case, other) is not None for problem in problems)
 
-        return Outcome(0.0, exact.conclusive(check, target, seen, adam=adam(target)))
+        return replace(outcome, conclusive=exact.conclusive(check, target, seen, adam=adam(target)))
 
     return judged
 
@@ -236,9 +238,7 @@ def expected(
     """
     assert not variants, "a fault of this page is run, not evaluated"
     inside = _adam_target(target)
-    weights = list(case.weights)
-    if target.offer.forks["start"] == "rounded":
-        weights = [rounded(target, case, weight).float() for weight in weights]
+    weights = first_masters(target, case)
     made = [number for number in range(1, len(case.gradients) + 1) if number not in case.skipped]
     before = {number: sum(one <= number for one in made) for number in case.watched}  # updates that were made by then
     settings = {name: case.settings[name] for name in ("beta1", "beta2", "eps")}

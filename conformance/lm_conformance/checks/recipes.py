@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lm_conformance import exact, guard, judge
 from lm_conformance.check import ANY, Check, NotOffered, Outcome
 from lm_conformance.compare import K
 from lm_conformance.errors import TrainerError
+from lm_conformance.faults import faults_of
 
 if TYPE_CHECKING:
     from lm_reference.rounding import Arithmetic
@@ -71,7 +70,7 @@ def difference(found: Configurations, page: Any, arithmetic: Arithmetic) -> str 
 
 
 def _agree(value: Any, wanted: Any, arithmetic: Arithmetic, between: type) -> bool:
-    """Whether a value is the published one: words and numbers exactly, where the trainer's scalars hold them exactly."""
+    """Whether a value is the published one; of a number that the trainer's scalars do not hold, the nearest will do."""
     if isinstance(wanted, (bool, str)):
         return type(value) is type(wanted) and bool(value == wanted)
     if isinstance(value, (bool, str)):
@@ -83,7 +82,7 @@ def _agree(value: Any, wanted: Any, arithmetic: Arithmetic, between: type) -> bo
     if isinstance(wanted, between):
         return bool(wanted.least <= number <= wanted.most and number % wanted.unit == 0)  # type: ignore[attr-defined]
     bound = arithmetic.scalar(wanted)
-    return number == wanted or abs(number - wanted) <= K * float(bound.error)
+    return bool(number == wanted or abs(number - wanted) <= K * float(bound.error))
 
 
 def _said(wanted: Any, between: type) -> str:
@@ -107,9 +106,9 @@ def same_configuration(check: Check, target: Target, case: Case) -> Outcome:
     return Outcome(0.0, exact.conclusive(check, target, seen))
 
 
-def _explain(check: Check, target: Target, case: Case, found: Any) -> str | None:
+def _explain(check: Check, target: Target, case: Case, found: Any) -> str | None:  # noqa: ARG001 the values suffice
     """The fault, or the other side of a fork, with these values: under its lines nothing is wrong any more."""
-    known = [fault.variant for fault in exact.faults_of(check.page) if fault.clause in check.clauses]
+    known = [fault.variant for fault in faults_of(check.page) if fault.clause in check.clauses]
     sides = [side for fork in target.page.forks.values() for side in fork.sides.values() if side.lines]
     declared = target.page.sides(target.offer.forks)
     for variant in [*known, *sides]:

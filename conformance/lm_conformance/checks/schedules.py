@@ -182,7 +182,7 @@ def _rise(target: Target, settings: Mapping[str, float], points: Sequence[int]) 
 
 
 def _fall(target: Target, settings: Mapping[str, float], points: Sequence[int]) -> Iterable[int]:
-    return [x for x in points if settings.get("warmup", 0) <= x <= end(target, settings)]
+    return [x for x in _whole(target, settings, points) if x >= settings.get("warmup", 0)]
 
 
 def _rest(target: Target, settings: Mapping[str, float], points: Sequence[int]) -> Iterable[int]:
@@ -194,8 +194,16 @@ def _begin(target: Target, settings: Mapping[str, float], points: Sequence[int])
 
 
 def _whole(target: Target, settings: Mapping[str, float], points: Sequence[int]) -> Iterable[int]:
-    """All but what comes after the horizon, which has a check of its own: one deviation should make one row red."""
-    return [x for x in points if x <= end(target, settings)]
+    """All but what comes after the horizon, which has a check of its own: one deviation should make one row red.
+
+    Where a ramp ends, it has ended.
+    """
+    last = end(target, settings) - (target.offer.page == "schedules.batch_ramp")
+    return [x for x in points if x <= last]
+
+
+# in floating point 7 / (7 / 1500) is below 1500: who also takes the end of the ramp from a division is a row short
+_UNEVEN = Case({"first": 1, "full": 1501, "ramp": 7, "row": 1}, (7, 8, 14, 21))
 
 
 def _checks(page: str, role: Role) -> list[Check]:
@@ -276,6 +284,7 @@ def _checks(page: str, role: Role) -> list[Check]:
                 name="after_horizon",
                 clauses=role.after,
                 title="From the horizon on, also at one and a quarter, two and three of it, nothing changes any more.",
+                edges=lambda target: [_UNEVEN] if target.offer.page == "schedules.batch_ramp" else [],
                 search=_search(role, _rest),
             )
         )

@@ -256,7 +256,7 @@ FAULTS = [
         "torch.nn.init.trunc_normal_ with its default bounds, which are absolute",
     ),
     _bert(1, "truncated at 3 std", "drawn = TruncatedNormal(0.02, 3)", LIMIT, {"law": "normal"}),
-    _bert(1, "std 1.5 % too large", "drawn = Normal(0.0203)", LIMIT, {"law": "normal"}),
+    _bert(1, "std 1.5 % too large, not truncated", "drawn = Normal(0.0203)", LIMIT, {"law": "normal"}),
     _bert(
         *(2, "scaled like GPT-2"),
         "found = dict.fromkeys(DRAWN, drawn); r = drawn.times((2 * layers) ** -0.5); "
@@ -319,7 +319,7 @@ FAULTS = [
     _t5(
         *(5, "one fan for both"),
         "inner = outer = TruncatedNormal(width**-0.5)",
-        "huggingface/transformers, where `d_model` stood for `d_ff`",
+        SLIP,
     ),
     _t5(
         *(5, "std corrected for the cut"),

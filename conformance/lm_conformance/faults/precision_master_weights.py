@@ -183,7 +183,7 @@ FAULTS = [
     _here(
         9,
         "large tensors stand still",
-        {5: "updated = [(t if t.numel() > 4096 else new, m) for t, (new, m) in zip(state.masters, " + _UPDATED + ")]"},
+        {5: "updated = [(t if t.numel() > 256 else new, m) for t, (new, m) in zip(state.masters, " + _UPDATED + ")]"},
         "DeepSpeed#7640",
     ),
     _here(

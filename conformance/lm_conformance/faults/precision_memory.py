@@ -10,7 +10,7 @@ _here = partial(fault, "precision.memory")
 
 FAULTS = [
     _here(1, "the model computes with float32 weights", "weight = 4", "a cast that is forgotten"),
-    _here(1, "half a byte too few", "weight = width // 2", "8-bit weights where 16 were asked for"),
+    _here(1, "16 bits, where float32 was asked for", "weight = 2", "autocast left on"),
     _here(2, "no masters", "master = 0", "vllm-project/speculators#765"),
     _here(2, "masters of 16 bits", "master = 2 if width == 2 else 0", "masters made by cloning the model"),
     _here(2, "float32 weights are kept twice", "master = 4", "masters whatever the format"),

@@ -154,6 +154,12 @@ FAULTS = [
     _ramp(1, "one jump", "tokens = first", "two stages instead of a ramp"),
     _ramp(2, "goes on growing", "tokens = first + (full - first) * n / ramp", "no limit after the ramp"),
     _ramp(2, "one row short", "tokens = full - row", SLIP),
+    _ramp(
+        2,
+        "its end is divided as well",
+        "tokens = full if n > ramp else first + (n / (ramp / (full - first))).floor()",
+        "Megatron-LM, num_microbatches_calculator.py",
+    ),
     _ramp(3, "rounded down", "rows = (tokens / row).floor()", "a fork that was not declared"),
     _ramp(3, "rounded up", "rows = -(-tokens / row).floor()", "a fork that was not declared"),
     _ramp(3, "always a row more", "rows = (tokens / row).floor() + 1", SLIP),

@@ -23,6 +23,7 @@ def offered(page: str) -> Callable[..., Any]:
         "static_loss_scaling": StaticScaler,
         "master_weights": MixedPrecision,
         "memory": memory,
+        "reductions": Reductions,
     }
     return makers[page]
 
@@ -160,6 +161,31 @@ class MixedPrecision:
             self.scaler.load(scaler)
 
 
+class Reductions:
+    """Sums of 16-bit numbers, made of a page."""
+
+    def __init__(self, page: ModuleType) -> None:
+        self.page = page
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The page's sum."""
+        return self.page.total(values.float(), rounded=_rounding(values))  # type: ignore[no-any-return]
+
+    def dot(self, one: Tensor, other: Tensor) -> Tensor:
+        """The page's dot product."""
+        return self.page.dot(one.float(), other.float(), rounded=_rounding(one))  # type: ignore[no-any-return]
+
+    def norm(self, values: Tensor) -> Tensor:
+        """The page's norm."""
+        return self.page.norm(values.float(), rounded=_rounding(values))  # type: ignore[no-any-return]
+
+
+def _rounding(like: Tensor) -> Callable[[Tensor], Tensor]:
+    """Rounding to the format of a tensor, with results in float32."""
+    page = pages()[f"precision.{str(like.dtype).removeprefix('torch.')}"].module()
+    return lambda tensor: page.cast(tensor.double()).float()
+
+
 def memory(
     page: ModuleType,
     weights: Sequence[Tensor],
@@ -168,8 +194,8 @@ def memory(
     dtype: str,
 ) -> dict[str, list[Tensor]]:
     """Arrays of the sizes that the page states."""
-    narrow = getattr(torch, dtype)
-    sizes = page.parameter(narrow.itemsize)
+    sizes = page.parameter(getattr(torch, dtype).itemsize)
+    narrow = torch.bfloat16 if dtype == "float32" else getattr(torch, dtype)
     return {
         name: [tensor for like in weights for tensor in _arrays(like, size, narrow)] for name, size in sizes.items()
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch import Trainer as Loop
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.plugins.precision import HalfPrecision, MixedPrecision, Precision
+from lightning.pytorch.strategies import Strategy
 from lm_conformance.trainer import Casts, LossScaler, offers
 from lm_conformance.trainer import MixedPrecision as Mixed
 from torch import Tensor
@@ -19,38 +19,49 @@ NAMES = {"float16": "16", "bfloat16": "bf16"}
 
 
 class Module(LightningModule):
-    """Parameters, each the weight of a linear layer with one input; the outputs for 1 are the weights themselves."""
+    """Parameters, each the weight of a linear layer with one input, which is always 1."""
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         super().__init__()
         self.weights = torch.nn.ParameterList(parameters)
 
     def forward(self) -> list[Tensor]:
-        """The weights as the layers compute with them."""
-        one = torch.ones(1, 1)
-        outputs = [torch.nn.functional.linear(one, weight.reshape(-1, 1)) for weight in self.weights]
-        return [output.reshape(weight.shape) for output, weight in zip(outputs, self.weights, strict=True)]
+        return outputs(self.weights, torch.ones(1, 1))
 
 
-def attached(module: Module, plugin: Precision, optimizer: torch.optim.Optimizer) -> Loop:
-    """Lightning's trainer for a module, before the first batch."""
-    loop = Loop(
-        accelerator="cpu",
-        devices=1,
-        plugins=[plugin],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    loop.strategy.connect(module)
-    loop.strategy.optimizers = [optimizer]
-    module.trainer = loop
-    return loop
+def outputs(weights: Iterable[Tensor], one: Tensor) -> list[Tensor]:
+    """The outputs of layers with these weights."""
+    return [torch.nn.functional.linear(one, weight.reshape(-1, 1)).reshape(weight.shape) for weight in weights]
 
 
-def mixed(dtype: str, **settings: Any) -> MixedPrecision:
-    """The plugin, with a loss scaler of its own for float16."""
+class Loop:
+    """Lightning's trainer before the first batch, with a plugin, and any module and optimizer."""
+
+    def __init__(self, plugin: Precision) -> None:
+        self.plugin = plugin
+        self.trainer = Trainer(
+            accelerator="cpu",
+            devices=1,
+            plugins=[plugin],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+    def attach(self, module: Module, optimizer: torch.optim.Optimizer) -> Strategy:
+        """What makes the updates of a module."""
+        strategy: Strategy = self.trainer.strategy
+        strategy.connect(module)
+        strategy.optimizers = [optimizer]
+        module.trainer = self.trainer
+        return strategy
+
+
+def chosen(dtype: str, **settings: Any) -> Precision:
+    """The plugin for a format, with a loss scaler of its own for float16."""
+    if dtype == "float32":
+        return Precision()
     scaler = torch.amp.GradScaler("cpu", **settings) if dtype == "float16" else None
     return MixedPrecision(f"{NAMES[dtype]}-mixed", "cpu", scaler)
 
@@ -59,22 +70,20 @@ class Scaler:
     """The plugin's loss scaler, with a new module for every update."""
 
     def __init__(self, **settings: Any) -> None:
-        self.plugin = mixed("float16", **settings)
-
-    def _attached(self, gradients: Sequence[Tensor | None]) -> tuple[Module, Counted, Loop]:
-        module = Module(with_gradients(gradients))
-        optimizer = Counted(list(module.weights))
-        return module, optimizer, attached(module, self.plugin, optimizer)
+        self.plugin = chosen("float16", **settings)
+        self.loop = Loop(self.plugin)
 
     def scale(self, loss: Tensor) -> Tensor:
         """The loss before the backward pass."""
-        module, _, _ = self._attached([None])
+        module = Module(with_gradients([None]))
+        self.loop.attach(module, Counted(list(module.weights)))
         return self.plugin.pre_backward(loss, module)
 
     def step(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None] | None:
         """The gradients that the optimizer got."""
-        module, optimizer, loop = self._attached(gradients)
-        loop.strategy.optimizer_step(optimizer, lambda: torch.zeros(()), module)
+        module = Module(with_gradients(gradients))
+        optimizer = Counted(list(module.weights))
+        self.loop.attach(module, optimizer).optimizer_step(optimizer, lambda: torch.zeros(()), module)
         return [weight.grad for weight in module.weights] if optimizer.made else None
 
     def save(self) -> bytes:
@@ -94,22 +103,18 @@ class AutocastAdam:
         weights: Sequence[Tensor],
         *,
         dtype: str,
-        lr: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        initial_scale: float | None,
-        growth_interval: int | None,
+        lr: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        initial_scale: float | None = None,
+        growth_interval: int | None = None,
     ) -> None:
         settings = {} if initial_scale is None else {"init_scale": initial_scale, "growth_interval": growth_interval}
-        self.plugin = mixed(dtype, **settings)
+        self.plugin = chosen(dtype, **settings)
         self.module = Module([torch.nn.Parameter(weight) for weight in weights])
         self.optimizer = torch.optim.Adam(self.module.parameters(), lr=lr, betas=(beta1, beta2), eps=eps)
-        self.loop = attached(self.module, self.plugin, self.optimizer)
-
-    def _outputs(self) -> list[Tensor]:
-        with self.plugin.forward_context():
-            return self.module()
+        self.strategy = Loop(self.plugin).attach(self.module, self.optimizer)
 
     def scale(self, loss: Tensor) -> Tensor:
         """The loss before the backward pass."""
@@ -120,22 +125,33 @@ class AutocastAdam:
 
         def closure() -> Tensor:
             self.module.zero_grad()
-            torch.autograd.backward(self._outputs(), list(gradients))
+            with self.plugin.forward_context():
+                computed = self.module()
+            torch.autograd.backward(computed, list(gradients))
             return torch.zeros(())
 
-        self.loop.strategy.optimizer_step(self.optimizer, closure, self.module)
+        self.strategy.optimizer_step(self.optimizer, closure, self.module)
 
     def masters(self) -> list[Tensor]:
         """The module's parameters."""
         return [weight.detach() for weight in self.module.weights]
 
     def copies(self) -> list[Tensor]:
-        """What autocast makes of them."""
-        return [output.detach() for output in self._outputs()]
+        """What autocast makes of them: a layer keeps its weight, as it computed with it, for the backward pass."""
+        kept: list[Tensor] = []
 
-    def gradients(self) -> list[Tensor | None]:
+        def keep(tensor: Tensor) -> Tensor:
+            kept.append(tensor.detach())
+            return tensor
+
+        one = torch.ones(1, 1, requires_grad=True)
+        with self.plugin.forward_context(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            outputs(self.masters(), one)
+        return [copy.reshape(weight.shape) for copy, weight in zip(kept, self.module.weights, strict=True)]
+
+    def gradients(self) -> list[Tensor]:
         """What the backward pass left."""
-        return [weight.grad for weight in self.module.weights]
+        return [weight.grad for weight in self.module.weights if weight.grad is not None]
 
     def state(self) -> list[Any]:
         """What Adam keeps, weight by weight."""
@@ -143,10 +159,9 @@ class AutocastAdam:
 
     def save(self) -> bytes:
         """The parts of a checkpoint."""
-        strategy = self.loop.strategy
         state = {
-            "state_dict": strategy.lightning_module_state_dict(),
-            "optimizer_states": [strategy.optimizer_state(self.optimizer)],
+            "state_dict": self.strategy.lightning_module_state_dict(),
+            "optimizer_states": [self.strategy.optimizer_state(self.optimizer)],
             "precision": self.plugin.state_dict(),
         }
         return packed(state)
@@ -154,8 +169,8 @@ class AutocastAdam:
     def load(self, saved: bytes) -> None:
         """Continue from what was saved."""
         state = unpacked(saved)
-        self.loop.strategy.load_model_state_dict(state)
-        self.loop.strategy.load_optimizer_state_dict(state)
+        self.strategy.load_model_state_dict(state)
+        self.strategy.load_optimizer_state_dict(state)
         self.plugin.load_state_dict(state["precision"])
 
 
@@ -184,7 +199,7 @@ class TrainerPages(Lightning):
     def clip(self, gradients: Sequence[Tensor | None], *, max_norm: float) -> tuple[list[Tensor | None], None]:
         module = Module(with_gradients(gradients))
         optimizer = Counted(list(module.weights))
-        attached(module, Precision(), optimizer)
+        Loop(Precision()).attach(module, optimizer)
         module.clip_gradients(optimizer, gradient_clip_val=max_norm, gradient_clip_algorithm="norm")
         return [weight.grad for weight in module.weights], None
 
@@ -203,3 +218,15 @@ class TrainerPages(Lightning):
     @offers("precision.master_weights")
     def master_weights(self, weights: Sequence[Tensor], **settings: Any) -> Mixed:
         return AutocastAdam(weights, **settings)
+
+    @offers("precision.memory", gradients="wide")
+    def memory(self, weights: Sequence[Tensor], gradients: Sequence[Tensor], *, dtype: str) -> dict[str, list[Tensor]]:
+        model = AutocastAdam(weights, dtype=dtype)
+        model.scale(torch.ones(()))
+        model.step(gradients)
+        return {
+            "weights": model.copies(),
+            "masters": [] if dtype == "float32" else model.masters(),
+            "gradients": model.gradients(),
+            "moments": [value for value in model.state() if value.dim() > 0],
+        }

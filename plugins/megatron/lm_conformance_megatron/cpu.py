@@ -19,7 +19,7 @@ class _Cpu(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Sequence[type],  # noqa: ARG002 the signature of torch
+        types: Sequence[type],
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
@@ -38,7 +38,7 @@ class _Cpu(TorchFunctionMode):
 @contextmanager
 def cpu() -> Iterator[None]:
     """The block in which code of Megatron Core runs on the CPU."""
-    with mock.patch.object(torch.cuda, "current_device", lambda: torch.device("cpu")), _Cpu():
+    with mock.patch.object(torch.cuda, "current_device", return_value=torch.device("cpu")), _Cpu():
         yield
 
 

@@ -66,14 +66,16 @@ class Model(MegatronModule):
         self.weights = torch.nn.ParameterList([torch.nn.Parameter(weight) for weight in weights])
 
 
-class Mixed:
-    """A model of 16-bit parameters with float32 gradients, and the optimizer that Megatron Core makes for it."""
+KINDS: Mapping[str, Mapping[str, bool]] = {"float16": {"fp16": True}, "bfloat16": {"bf16": True}, "float32": {}}
 
-    def __init__(self, weights: Sequence[Tensor], *, dtype: str, lr: float, **settings: Any) -> None:
+
+class Mixed:
+    """A model with float32 gradients, and the optimizer that Megatron Core makes for it."""
+
+    def __init__(self, weights: Sequence[Tensor], *, dtype: str, **settings: Any) -> None:
         world()
-        narrow = getattr(torch, dtype)
-        kind: dict[str, Any] = {"fp16" if dtype == "float16" else "bf16": True, "params_dtype": narrow}
-        config = TransformerConfig(num_layers=1, hidden_size=1, num_attention_heads=1, **kind)
+        narrow, kind = getattr(torch, dtype), KINDS[dtype]
+        config = TransformerConfig(num_layers=1, hidden_size=1, num_attention_heads=1, params_dtype=narrow, **kind)
         with cpu():
             self.model = Model(config, [weight.to(narrow) for weight in weights])
             data_parallel = DistributedDataParallelConfig(grad_reduce_in_fp32=True)
@@ -84,7 +86,6 @@ class Mixed:
                     decoupled_weight_decay=False,
                     weight_decay=0.0,
                     clip_grad=0.0,
-                    lr=lr,
                     **kind,
                     **settings,
                 ),
@@ -106,8 +107,12 @@ class Mixed:
             self.optimizer.step()
 
     def masters(self) -> list[Tensor]:
-        """The optimizer's float32 weights."""
-        return [weight.main_param for weight in self.model.weights]
+        """The optimizer's float32 weights, where they are not the model's."""
+        return [weight.main_param for weight in self.model.weights if hasattr(weight, "main_param")]
+
+    def gradients(self) -> list[Tensor]:
+        """Where the backward pass adds its gradients."""
+        return [weight.main_grad for weight in self.model.weights]
 
     def copies(self) -> list[Tensor]:
         """The parameters of the model."""
@@ -116,7 +121,7 @@ class Mixed:
     def state(self) -> list[Any]:
         """What Adam keeps, weight by weight."""
         kept = self.optimizer.optimizer.state
-        return [value for master in self.masters() for value in kept.get(master, {}).values()]
+        return [value for master in self.masters() or self.model.weights for value in kept.get(master, {}).values()]
 
     def save(self) -> bytes:
         """The states of the model and of the optimizer."""
@@ -128,7 +133,7 @@ class Mixed:
     def load(self, saved: bytes) -> None:
         """Continue from what was saved."""
         with cpu():
-            model, optimizer = torch.load(io.BytesIO(saved), weights_only=False)
+            model, optimizer = torch.load(io.BytesIO(saved), weights_only=True)
             self.model.load_state_dict(model)
             self.optimizer.load_state_dict(optimizer)
 
@@ -173,13 +178,11 @@ class MixedPrecisionPages(Trainer):
 
     @offers("precision.memory", gradients="wide")
     def memory(self, weights: Sequence[Tensor], gradients: Sequence[Tensor], *, dtype: str) -> dict[str, list[Tensor]]:
-        if dtype == "float32":
-            raise NotImplementedError
-        mixed = Mixed(weights, dtype=dtype, lr=0.0)
+        mixed = Mixed(weights, dtype=dtype, lr=1e-3)
         mixed.step(gradients)
         return {
             "weights": mixed.copies(),
             "masters": mixed.masters(),
-            "gradients": [weight.main_grad for weight in mixed.model.weights],
+            "gradients": mixed.gradients(),
             "moments": [value for value in mixed.state() if value.dim() > 0],
         }

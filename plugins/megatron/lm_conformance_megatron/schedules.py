@@ -36,7 +36,7 @@ class Curve:
         """The rate after x units, which a scheduler takes in one step when a checkpoint is loaded."""
         fresh = Curve(**self.settings)
         fresh.scheduler.step(increment=x)
-        return fresh._rate()  # noqa: SLF001 of the same class
+        return fresh._rate()
 
     def step(self) -> float:
         """The rate of the next update."""
@@ -81,9 +81,7 @@ class Schedules(Trainer):
 
     @offers("schedules.warmup_cosine")
     def warmup_cosine(self, *, peak: float, floor: float, warmup: int, horizon: int) -> Schedule:
-        return Curve(
-            max_lr=peak, min_lr=floor, lr_warmup_steps=warmup, lr_decay_steps=horizon, lr_decay_style="cosine"
-        )
+        return Curve(max_lr=peak, min_lr=floor, lr_warmup_steps=warmup, lr_decay_steps=horizon, lr_decay_style="cosine")
 
     @offers("schedules.warmup_linear")
     def warmup_linear(self, *, peak: float, warmup: int, horizon: int) -> Schedule:

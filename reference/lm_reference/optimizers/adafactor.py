@@ -61,7 +61,6 @@ Forms:
     (4): c = state.c + (1 - beta2) * (s.mean(dim=row, keepdim=True) - state.c)
     (5): root = r.sqrt() * (c / c.mean(dim=column, keepdim=True)).sqrt()
     (6): v = state.v + (1 - beta2) * (s - state.v)
-    (7): u = g * (1 / root)
 """
 
 from collections.abc import Sequence

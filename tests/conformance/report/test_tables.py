@@ -1,5 +1,6 @@
 """Tables and words that are made of reports."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 from lm_conformance.report import pictures, tables
-from lm_conformance.results import Result
+from lm_conformance.results import SCHEMA, Result, _precision
 from lm_conformance.trainer import Precision
 from lm_reference.page import pages
 
@@ -72,11 +73,8 @@ FAILED = row(
 
 
 @pytest.fixture
-def valid(repository: Any) -> Callable[[Any], Any]:
+def valid() -> Callable[[Any], Any]:
     """Sees to it that a report of ours is one."""
-    import json
-
-    from lm_conformance.results import SCHEMA
 
     def check(made: Any) -> Any:
         jsonschema.validate(made, json.loads(SCHEMA.read_text(encoding="utf-8")))
@@ -293,7 +291,10 @@ def test_markdown_groups_known_deviations_by_check_and_reason():
     assert text.split("## Known deviations\n\n")[1].splitlines() == [
         "- `optimizers.sgd/updates`: Rounds. (issue 12) Seen in mine bfloat16 float16.",
         "",
-        "- `optimizers.sgd/updates` now passes, although it is declared: declared as known: Rounds. Seen in mine float64.",
+        (
+            "- `optimizers.sgd/updates` now passes, although it is declared: declared as known: Rounds. "
+            "Seen in mine float64."
+        ),
     ]
 
 
@@ -317,8 +318,6 @@ def test_a_long_text_is_shortened_to_one_line(text, expected):
 
 
 def test_a_precision_stands_in_a_report_as_it_was_declared():
-    from lm_conformance.results import _precision
-
     assert _precision(Precision(scalars="float64", flush=True)) == {"scalars": "float64", "flush": True}
 
 

@@ -8,12 +8,12 @@ from lm_reference.page import pages
 FAN_IN, GLOROT = pages()["initialization.fan_in"], pages()["initialization.glorot"]
 
 
-def half(number, shape):
+def half(_, shape):
     """Noise whose draw is the median."""
     return torch.full(shape, 0.5, dtype=torch.float64)
 
 
-def high(number, shape):
+def high(_, shape):
     """Noise whose draw is one standard deviation of a normal law above the mean."""
     return torch.special.ndtr(torch.ones(shape, dtype=torch.float64))
 
@@ -26,7 +26,7 @@ def test_fan_in_scaling_and_glorot_differ_for_a_matrix_that_is_not_square():
     sizes = {"fan_out": 1024, "fan_in": 4096}
 
     assert of(FAN_IN).law(**sizes).std == 0.015625
-    assert of(GLOROT).law(**sizes).std == pytest.approx(0.019764, rel=2e-5)
+    assert f"{of(GLOROT).law(**sizes).std:.6f}" == "0.019764"
 
 
 def test_fan_in_scaling_and_glorot_agree_for_a_square_matrix():

@@ -169,6 +169,14 @@ def test_clipping_shrinks_long_updates_to_the_threshold_and_leaves_short_ones(ru
     assert distance(rounded(START) - clipped, shortened) <= 1
 
 
+def test_epsilon1_stands_under_the_root(updates):
+    settings = {**PAPER, "lr": 1.0, "eps1": 16.0}
+
+    (moved,) = updates(with_sides(**EXTERNAL), double([0.0]), [double([3.0])], **settings)
+
+    assert moved.item() == -3 / (3**2 + 16) ** 0.5
+
+
 @pytest.mark.parametrize(("size", "scale"), [(8.0, 8.0), (2.0**-20, 1e-3), (0.0, 1e-3)])
 def test_the_step_is_relative_to_the_parameter_but_not_below_the_smallest_scale(run, rounded, distance, size, scale):
     theta = double([[size, -size]])
@@ -311,6 +319,22 @@ def test_the_averages_of_rows_and_columns():
         _, state = page.step(theta, g, state, **settings)
 
     assert [state.r.tolist(), state.c.tolist()] == [[[1.5], [13.5]], [[3.5, 11.5]]]
+
+
+def test_the_average_of_a_vector():
+    theta, settings = double([0.0] * 2), {**PAPER, "eps1": 1.0, "decay_exponent": 1.0}
+    page, state = ADAFACTOR.module(), ADAFACTOR.module().init(theta)
+
+    for g in (double([1.0, 3.0]), double([0.0, 4.0])):
+        _, state = page.step(theta, g, state, **settings)
+
+    assert state.v.tolist() == [1.5, 13.5]
+
+
+def test_averages_are_zero_before_the_first_update():
+    matrix, vector = (ADAFACTOR.module().init(theta) for theta in (double([[0.0, 2.0]]), double([0.0, 3.0])))
+
+    assert [matrix.r.tolist(), matrix.c.tolist(), vector.v.tolist()] == [[[0.0]], [[0.0, 0.0]], [0.0, 0.0]]
 
 
 def test_without_a_gradient_value_and_state_stay():

@@ -79,6 +79,14 @@ def test_without_epsilon_the_first_update_is_the_sign_of_the_gradient(updates):
     assert theta.tolist() == [0.75, -1.75, 0.25]
 
 
+def test_a_constant_gradient_makes_equal_updates_for_ever(updates, rounded, distance):
+    settings = {name: rounded(number) for name, number in {**constant, "eps": 0.0}.items()}
+
+    *_, theta = updates(ADAM.module(), rounded(double(0.0)), rounded([double(3.0)] * 300), **settings)
+
+    assert distance(theta, -300 * settings["lr"]) <= 1
+
+
 def test_without_epsilon_the_scale_of_the_gradients_does_not_matter(updates):
     gradients = [g + 1 for g in GRADIENTS]
     run = partial(updates, ADAM.module(), START, **{**constant, "eps": 0.0})

@@ -40,10 +40,23 @@ def test_three_updates_with_changing_gradients(updates, written_like, sides, wei
 
 @pytest.mark.parametrize("without", [{"weight_decay": 0.0}, {"decayed": False}])
 def test_without_decay_it_is_adam(updates, without):
-    thetas = updates(ADAMW.module(), START, GRADIENTS, lr=RATES, **{**SETTINGS, **without})
+    large = [100 * g for g in GRADIENTS]
 
-    adam = updates(pages()["optimizers.adam"].module(), START, GRADIENTS, lr=RATES, **ADAM_SETTINGS)
+    thetas = updates(ADAMW.module(), START, large, lr=RATES, **{**SETTINGS, **without})
+
+    adam = updates(pages()["optimizers.adam"].module(), START, large, lr=RATES, **ADAM_SETTINGS)
     assert [theta.tolist() for theta in thetas] == [theta.tolist() for theta in adam]
+
+
+def test_a_constant_gradient_makes_equal_updates_of_adams_part_for_ever(updates, rounded, distance):
+    settings = {name: rounded(number) for name, number in SETTINGS.items() if name != "decayed"}
+    settings |= {"weight_decay": rounded(0.0), "eps": rounded(0.0), "decayed": True}
+
+    *_, theta = updates(
+        ADAMW.module(), rounded(double(0.0)), rounded([double(3.0)] * 300), lr=rounded(0.01), **settings
+    )
+
+    assert distance(theta, -300 * rounded(0.01)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -147,7 +160,7 @@ def test_where_missing_gradients_are_counted_only_the_count_goes_on():
 
 
 def test_moments_start_from_zero():
-    state = ADAMW.module().init(START)
+    state = ADAMW.module().init(double([1.0, 0.0, -2.0]))
 
     assert [state.m.tolist(), state.v.tolist(), state.t] == [[0.0] * 3, [0.0] * 3, 0]
 
