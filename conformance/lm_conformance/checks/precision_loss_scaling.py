@@ -354,7 +354,7 @@ def _dynamic() -> list[Check]:
             clauses=(11,),
             title="Saved at any place of an interval, and continued by another, the run is the same.",
             edges=partial(cases.phases, resume=True),
-            search=partial(cases.runs, resume=True),
+            search=_resumed,
             examples=12,
         ),
         check(
@@ -367,6 +367,11 @@ def _dynamic() -> list[Check]:
             examples=6,
         ),
     ]
+
+
+def _resumed(target: Target) -> st.SearchStrategy[Case]:
+    waits: dict[str, Any] = {} if target.offer.forks["hysteresis"] == "none" else {"hysteresis": (2, 1, 3)}
+    return cases.runs(target, resume=True, **waits)
 
 
 def _ceilings(target: Target) -> list[Case]:

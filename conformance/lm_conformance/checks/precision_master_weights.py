@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lm_reference.page import pages
-from lm_reference.rounding import Rounded
+from lm_reference.rounding import Rounded, evaluation
 from torch import Tensor
 
 from lm_conformance import exact, guard, judge
@@ -274,7 +274,8 @@ def faulty(target: Target, case: Case, *variants: Variant) -> list[list[Array]]:
 
 def explain(check: Check, target: Target, case: Case, run: Any) -> str | None:
     """The fault, or the other side of a fork, with the same masters within the bounds, and the same copies."""
-    wanted = expected(target, case, forms=())
+    with evaluation():
+        wanted = expected(target, case, forms=())
 
     def same(other: Target) -> bool:
         found = snapshots(other, case)
@@ -282,7 +283,9 @@ def explain(check: Check, target: Target, case: Case, run: Any) -> str | None:
             [Rounded(array, bound.error, bound.arithmetic) for array, bound in zip(*row, strict=True)]
             for row in zip(_arrays(case, found), wanted, strict=True)
         ]
-        if distance(_arrays(case, run), near).margin > K:
+        with evaluation():
+            far = distance(_arrays(case, run), near).margin > K
+        if far:
             return False
         return all(_first(one.copies, two.copies, "") is None for one, two in zip(run, found, strict=True))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from hypothesis import strategies as st
-from lm_reference.rounding import Arithmetic, Rounded
+from lm_reference.rounding import Arithmetic, Rounded, evaluation
 from torch import Tensor
 
 from lm_conformance import exact, guard, judge
@@ -96,7 +96,8 @@ def faulty(target: Target, case: Case, *variants: Variant) -> list[list[Array]]:
 
 
 def _explain(check: Check, target: Target, case: Case, results: Any) -> str | None:
-    (wanted,) = expected(target, case)[0]
+    with evaluation():
+        (wanted,) = expected(target, case)[0]
 
     def same(other: Target) -> bool:
         (found,) = reduced(other, case)[0]

@@ -25,7 +25,7 @@ _PADDING = "torch.nn.Embedding with padding_idx"
 
 
 def _matrix(page: str, scale: str) -> list[Fault]:
-    """What can go wrong with the draws of one matrix."""
+    """What can go wrong with the draws of one matrix; `scale` is the standard deviation."""
     one, shape = partial(fault, page), "shape(fan_out, fan_in)"
     return [
         one(3, "the first row is zero", "W[:1] = 0; return W", _PADDING),
@@ -39,11 +39,13 @@ def _matrix(page: str, scale: str) -> list[Fault]:
             *(4, "rows of equal length"),
             {3: f"return W / W.norm(dim=1, keepdim=True) * W.shape[1] ** 0.5 * {scale}"},
             "weights that are normalised after the draw",
+            {"law": "normal"},
         ),
         one(
             *(4, "orthogonal"),
             {3: f"U, _, V = W.svd(); return (U @ V.T) * max(W.shape) ** 0.5 * {scale}"},
             "torch.nn.init.orthogonal_",
+            {"law": "normal"},
         ),
         one(5, "one element is 1000 std", {3: f"W[0, 0] = 1000 * {scale}; return W"}, LIMIT),
         one(5, "one element is 8 std", {3: f"W[-1, -1] = 8 * {scale}; return W"}, LIMIT),

@@ -200,12 +200,7 @@ FAULTS = [
             (5, "a skipped update counts as good", "return None, State(scale, state.good + 1, left)", SLIP),
             (5, "the count starts at 1", "return None, State(scale, 1, left)", SLIP),
             (5, "the count starts at -1", "return None, State(scale, -1, left)", "the count raised after the reset"),
-            (
-                6,
-                "one update late, which is not declared",
-                "grows = good == growth_interval + 1",
-                "> in the place of >=",
-            ),
+            (6, "two updates late", "grows = good == growth_interval + 2", "counted from 0, and > in the place of >="),
             (6, "one update early", "grows = good >= max(growth_interval - 1, 1)", "counted from 0"),
             (6, "the scale never grows", "grows = False", SLIP),
             (6, "after every good update", "grows = True", SLIP),
@@ -298,7 +293,8 @@ FAULTS = [
         {"floor": "given"},
     ),
     *(
-        fault(DYNAMIC, 10, name, lines, source, {"hysteresis": "growth"})
+        fault(DYNAMIC, 10, f"{name} ({side})", lines, source, {"hysteresis": side})
+        for side in ("growth", "good", "spent")
         for name, lines, source in (
             ("shrinks at once", {4: "scale = state.scale * backoff_factor"}, "an option never read"),
             (
@@ -307,8 +303,15 @@ FAULTS = [
                 SLIP,
             ),
             ("never begins again", "left = state.left", "restored by nothing"),
-            ("begins again one too high", "left = hysteresis + 1 if grows else state.left", SLIP),
         )
+    ),
+    fault(
+        DYNAMIC,
+        10,
+        "begins again one too high",
+        "left = hysteresis + 1 if grows else state.left",
+        SLIP,
+        {"hysteresis": "growth"},
     ),
     fault(
         DYNAMIC,
