@@ -109,7 +109,7 @@ def counts(document: Document, trainer: str) -> str:
         f"{verdicts[name]} {name}" for name in ("pass", "fail", "error", "known", "fixed") if verdicts[name]
     )
     missing = next(one["not_offered"] for one in document["trainers"] if one["name"] == trainer)
-    absent = f"; not offered: {', '.join(missing)}" if missing else ""
+    absent = f"; {len(pages()) - len(missing)} of {len(pages())} pages are offered" if missing else ""
     return f"{ran} of {len(rows)} rows ran: {words or 'nothing'}; {verdicts['skip']} skipped{absent}"
 
 
@@ -145,6 +145,8 @@ def terminal(document: Document) -> Iterator[str]:
         yield partial(document)
     for trainer in document["trainers"]:
         name = trainer["name"]
+        if document["results"] and not any(row["trainer"] == name for row in document["results"]):
+            continue
         yield f"{name} {trainer['version']}".strip()
         for page_id, forks in trainer["forks"].items():
             page = pages()[page_id]

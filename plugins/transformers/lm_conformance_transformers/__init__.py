@@ -1,4 +1,4 @@
-"""Trainers for `transformers.optimization`: Adafactor, the one optimizer that is left there, and schedules."""
+"""Trainers for transformers: Adafactor, the one optimizer that is left, schedules, and the weights of new models."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from lm_conformance.torch_optimizer import TorchOptimizer
 from lm_conformance.torch_schedule import TorchSchedule
 from lm_conformance.trainer import Optimizer, Precision, Stepped, Trainer, hookimpl, offers
 from transformers import optimization
+
+from lm_conformance_transformers.initialization import Models, UntiedT5
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,8 +60,8 @@ class Adafactor(Transformers):
         )
 
 
-class Default(Adafactor):
-    """Adafactor as the library makes it by default, and the schedules that people use most."""
+class Default(Adafactor, Models):
+    """Adafactor as the library makes it by default, the schedules that people use most, and models."""
 
     name = "transformers"
 
@@ -170,3 +172,4 @@ def lm_conformance_trainers() -> Iterable[Trainer]:
     yield UnscaledMomentum()
     yield MinLr()
     yield WarmupLrRate()
+    yield UntiedT5()
