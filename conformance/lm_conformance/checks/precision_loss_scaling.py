@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -157,14 +156,24 @@ def _words(answers: Sequence[Answer]) -> list[Answer]:
 def _divided(target: Target, case: Case, variants: Sequence[Variant], lift: Callable[[Any], Any]) -> list[list[Any]]:
     """The quotients, by the page's scales, which are exact numbers of float32."""
     page: Any = target.page.module(*target.page.sides(target.offer.forks), *variants)
-    found, scale = [], math.nan
-    for answer in answers(exact.by_page(target), case):
-        if answer.what.startswith("the scale"):
-            scale = answer.value
-        elif answer.value == "made":
-            update = case.updates[int(answer.what.split()[-1]) - 1]
-            found += [[page.unscaled(lift(g), lift(scale))] for g in update if g is not None]
-    return found
+    scales, made = _trace(target, case)
+    return [
+        [page.unscaled(lift(g), lift(scale))]
+        for gradients, scale, was_made in zip(case.updates, scales, made, strict=False)
+        for g in gradients
+        if was_made and g is not None
+    ]
+
+
+def _trace(target: Target, case: Case) -> tuple[list[float], list[bool]]:
+    """The page's scale before each update and after the last, and which updates it makes."""
+    page = exact.by_page(target)
+    session = opened(page, case)
+    scales, made = [scaled(page, session, 1.0)], []
+    for gradients in case.updates:
+        made.append(unscaled(page, session, gradients) is not None)
+        scales.append(scaled(page, session, 1.0))
+    return scales, made
 
 
 def _expected(target: Target, case: Case, *variants: Variant, forms: Sequence[Variant] = ()) -> list[list[Rounded]]:
@@ -191,7 +200,7 @@ def _faulty(target: Target, case: Case, *variants: Variant) -> list[list[Array]]
 
 def stays_above_zero(check: Check, target: Target, case: Case) -> Outcome:  # noqa: ARG001 the signature of judges
     """The scale stays above zero under overflows that do not end, or training ends with an error."""
-    wanted = [answer.value for answer in answers(exact.by_page(target), case) if answer.what.startswith("the scale")]
+    wanted, _ = _trace(target, case)
     session = opened(target, case)
     for number, gradients in enumerate(case.updates, start=1):
         scale = scaled(target, session, 1.0)

@@ -23,7 +23,7 @@ FAULTS = [
     _here(
         2, "copies made upwards", "copies = [rounded(m + (rounded(m) < m) * (m - rounded(m))) for m in masters]", SLIP
     ),
-    _here(3, "copies are not refreshed", "copies = state.copies", "metaseq"),
+    _here(3, "copies are not refreshed", "copies = state.copies", "a copy that is made once"),
     _here(
         3,
         "copies are one update behind",
@@ -124,7 +124,7 @@ FAULTS = [
         7,
         "the counter goes on",
         "return state._replace(moments=[m._replace(t=m.t + 1) for m in state.moments])",
-        "NVIDIA-NeMo/Speech#3293",
+        "a fused step that is not told",
     ),
     _here(
         7,

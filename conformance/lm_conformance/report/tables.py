@@ -45,9 +45,8 @@ def cell(rows: Iterable[Row]) -> str:
 def passed(row: Row) -> str:
     """How well a row passes: the margin, or the smallest p of its tests times their number."""
     if row["statistics"]:
-        # where a second sample was asked, it decides
-        ps = {one["test"].removesuffix(SECOND_SAMPLE): one["p"] for one in row["statistics"]}
-        return f"p {min(1, len(ps) * min(ps.values())):.2g}"
+        ps = [one["p"] for one in decisive(row)]
+        return f"p {min(1, len(ps) * min(ps)):.2g}"
     return f"{number(row['margin']):.2f}"
 
 
@@ -182,8 +181,13 @@ def failure(row: Row) -> str:
     lines += [f"    {line}" for line in row["counterexample"]]
     if row["as_if"]:
         lines.append(f"  as if: {row['as_if']}")
-    lines += [f"  tested: {tested(one)}" for one in row["statistics"]]
+    lines += [f"  tested: {tested(one)}" for one in decisive(row)]
     return "\n".join([*lines, f"  repeat: {row['repeat']}"])
+
+
+def decisive(row: Row) -> list[Mapping[str, Any]]:
+    """The tests of a row, each of the second sample where there was one."""
+    return list({one["test"].removesuffix(SECOND_SAMPLE): one for one in row["statistics"]}.values())
 
 
 def tested(statistic: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Master weights: the optimizer keeps float32 weights, the model computes with roundings of them to 16 bits.
 
     The masters θ_0 are the float32 weights that are given.                                  (1)
-    The copies are the masters, rounded to the nearest number of 16 bits: at first           (2)
-    and after every update.                                                                  (3)
+    The copies are the masters, each rounded to the nearest number of 16 bits.               (2)
+    They are made anew after every update.                                                   (3)
     g = g' / S: 16-bit gradients of the scaled loss are widened first, then divided.         (4)
     θ_t, m_t, v_t = Adam(θ_{t-1}, m_{t-1}, v_{t-1}, g), all in float32.                      (5)
     Updates too small for 16 bits add up: 1000 times 10^-5 takes 1 to 1.01.                  (6)
