@@ -58,10 +58,13 @@ def beside_zero(target: Target) -> Case:
     return replace(case, gradients=rows)
 
 
+# gradients so far apart, at elements that start at zero, that updates in 16 bits tell right from wrong
+APART = Style(scale=2, spread=3, bits=12)
+
+
 def together(target: Target) -> list[Case]:
     """Elements that start at zero, which shows updates to their last bit, so that every precision is conclusive."""
-    style = Style(scale=1, spread=2, bits=12)
-    return [build(target, {}, shapes=((3,), (4, 3)), updates=3, style=style, offset=None, seed=14)]
+    return [build(target, {}, shapes=((3,), (4, 3)), updates=3, style=APART, offset=None, seed=14)]
 
 
 def resumed(target: Target) -> list[Case]:
@@ -80,6 +83,7 @@ def sized(target: Target) -> list[Case]:
         build(target, {}, shapes=((4097,),), updates=2, style=style, seed=1),
         build(target, {}, shapes=((70001,), (5,)), style=style, seed=2),
         build(target, {}, shapes=several, updates=2, style=style, seed=4),
+        build(target, {}, shapes=several, updates=2, style=APART, offset=None, seed=4),
     ]
 
 
@@ -101,4 +105,5 @@ def empty(target: Target) -> list[Case]:
     return [
         build(target, {}, shapes=((0,), (3,)), updates=2, seed=5),
         build(target, {}, shapes=((0, 3), (2, 0, 2), (3,)), updates=2, seed=6),
+        build(target, {}, shapes=((0, 3), (2, 0, 2), (3,)), updates=2, style=APART, offset=None, seed=6),
     ]

@@ -372,7 +372,7 @@ CHECKS = [
         clauses=(6,),
         title="A thousand updates of 10^-5 take 1 to 1.01.",
         judge=holds(updates=True),
-        edges=_each(cases.small_updates),
+        edges=lambda target: [cases.small_updates(cases.formats(target)[0])],
     ),
     _check(
         name="skipped",

@@ -14,9 +14,11 @@ Differs: lecture notes call this Xavier initialisation; that is `initialization.
     of 1/n. They agree for square matrices only: for n = 4096 and m = 1024 the deviations are 0.015625 and 0.019764.
     The source leaves the form of the distribution open. (3) to (6) are silent in it.
 Forks:
-    law = normal | truncated | uniform
+    law = normal | truncated | corrected | uniform
         truncated (1): return TruncatedNormal(fan_in**-0.5)
         Mesh TensorFlow: drawn again beyond two nominal deviations, so the deviation is 0.88 of the nominal one.
+        corrected (1): return TruncatedNormal(fan_in**-0.5 / TruncatedNormal(1.0).std)
+        JAX, lecun_normal: cut at two nominal deviations, and made up for.
         uniform (1): return Uniform((3 / fan_in) ** 0.5)
         The same variance; Caffe's `xavier` filler.
     orientation = out_in | in_out

@@ -13,9 +13,11 @@ Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforw
     equation 16.
 Differs: N(0, 1/n) is often given this name; that is `initialization.fan_in`. (3) to (6) are silent in the source.
 Forks:
-    law = uniform | normal
+    law = uniform | normal | corrected
         normal (1): return Normal((2 / (fan_out + fan_in)) ** 0.5)
-        Equation 12 of the source gives the variance alone; torch's xavier_normal_ and JAX's glorot_normal.
+        Equation 12 of the source gives the variance alone; torch's xavier_normal_.
+        corrected (1): return TruncatedNormal((2 / (fan_out + fan_in)) ** 0.5 / TruncatedNormal(1.0).std)
+        JAX, glorot_normal: cut at two nominal deviations, and made up for.
     orientation = out_in | in_out
         in_out (2): return fan_in, fan_out
         y = x W, as in TensorFlow, JAX and the Conv1D of GPT-2.
@@ -25,7 +27,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from lm_reference.laws import Law, Normal, Uniform  # noqa: F401 the fork uses one
+from lm_reference.laws import Law, Normal, TruncatedNormal, Uniform  # noqa: F401 the forks use them
 
 
 def law(fan_out: int, fan_in: int) -> Law:
