@@ -1,4 +1,4 @@
-"""Trainers for what surrounds an optimizer in JAX: initializers, 16-bit numbers, and the loss scales of flax and jmp."""
+"""Trainers for what surrounds an optimizer in JAX: initializers, 16-bit numbers, loss scales of flax and jmp."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import jmp
 from flax.training.dynamic_scale import DynamicScale
 from jax.nn import initializers
-from lm_conformance.trainer import Casts, LossScaler, Trainer, hookimpl, offers
+from lm_conformance.trainer import Casts, LossScaler, Precision, Trainer, hookimpl, offers
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 VERSION = f"{flax.__version__}, jax {jax.__version__}, jmp {jmp.__version__}"
+PRECISIONS = {"float32": Precision(scalars="float32", flush=True)}  # XLA on the CPU flushes subnormal numbers
 
 
 def to_jax(tensor: Tensor) -> jax.Array:
@@ -106,6 +107,7 @@ class Flax(Trainer):
 
     name = "flax"
     version = VERSION
+    precisions = PRECISIONS
 
     @offers("initialization.fan_in", law="corrected", orientation="in_out")
     def fan_in(self, fan_out: int, fan_in: int, *, seed: int) -> jax.Array:
@@ -140,6 +142,7 @@ class Normal(Trainer):
 
     name = "flax[normal]"
     version = VERSION
+    precisions = PRECISIONS
 
     @offers("initialization.fan_in", law="normal", orientation="in_out")
     def fan_in(self, fan_out: int, fan_in: int, *, seed: int) -> jax.Array:
@@ -155,6 +158,7 @@ class Jmp(Trainer):
 
     name = "flax[jmp]"
     version = VERSION
+    precisions = PRECISIONS
 
     @offers("precision.loss_scaling", detection="unscaled", floor="given", factors="inverse", missing="refused")
     def loss_scaling(

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from lm_reference.rounding import DOUBLE_ROUNDOFF, FORMATS, PROBABILISTIC, Arithmetic, Rounded, evaluation
 
@@ -280,6 +280,7 @@ INEXACT = {  # values, their errors, and where between both ends an implementati
     "directions": st.lists(st.sampled_from((-1, 1, 0, Fraction(1, 3))), min_size=6, max_size=6),
 }
 often = settings(law, max_examples=60)
+ALL_AT_ONE_END = {"values": [1.0] * 6, "errors": [0.25] * 6, "directions": [1] * 6}
 
 
 def inexact(values, errors):
@@ -294,6 +295,7 @@ def actual(values, errors, directions):
 @every_operation
 @often
 @given(**INEXACT)
+@example(**ALL_AT_ONE_END)
 def test_an_operation_passes_the_bounds_of_its_operands_on(operation, values, errors, directions):
     had = actual(values, errors, directions)
     assume(operation is not operator.truediv or 0 not in had[3:] + values[3:])
@@ -360,6 +362,7 @@ def test_a_sum_passes_the_bounds_of_its_terms_on(values, errors, directions):
 
 @often
 @given(**INEXACT)
+@example(**ALL_AT_ONE_END)
 def test_a_product_of_matrices_passes_the_bounds_of_its_operands_on(values, errors, directions):
     had = actual(values, errors, directions)
 
@@ -689,6 +692,13 @@ def test_where_subnormal_numbers_are_flushed_sums_lie_within_the_bound(name, dat
 
     total = reduce(lambda a, b: flushed(a + b), flushed(x))
     assert within(total, lifted(x, flush=True).sum())
+
+
+@pytest.mark.parametrize("name", FLUSHED)
+def test_where_subnormal_numbers_are_flushed_a_sum_that_cancels_may_be_zero(name):
+    smallest = FORMATS[name].smallest_normal
+
+    assert within(torch.zeros(()), lifted(in_format(name, [1.5 * smallest, -smallest]), flush=True).sum())
 
 
 @pytest.mark.parametrize("name", FLUSHED)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from lm_conformance.trainer import Casts, LossScaler, MixedPrecision, Trainer, offers
+from lm_conformance.trainer import Casts, LossScaler, MixedPrecision, Reductions, Trainer, offers
 from torch import Tensor
 
 HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -24,6 +24,19 @@ class Numbers:
 
     def add(self, one: Tensor, other: Tensor) -> Tensor:
         return one + other
+
+
+class Sums:
+    """Reductions of 16-bit tensors."""
+
+    def sum(self, values: Tensor) -> Tensor:
+        return values.sum()
+
+    def dot(self, one: Tensor, other: Tensor) -> Tensor:
+        return torch.dot(one, other)
+
+    def norm(self, values: Tensor) -> Tensor:
+        return torch.linalg.vector_norm(values)
 
 
 class Recorder(torch.optim.SGD):
@@ -131,6 +144,10 @@ class MixedPrecisions(Trainer):
     @offers("precision.bfloat16")
     def bfloat16(self) -> Casts:
         return Numbers(torch.bfloat16)
+
+    @offers("precision.reductions", result="narrow")
+    def reductions(self) -> Reductions:
+        return Sums()
 
     @offers("precision.loss_scaling")
     def loss_scaling(self, *, initial_scale: float, **settings: Any) -> LossScaler:
