@@ -374,18 +374,13 @@ class Rounded:
             return Rounded(float(value), float(error) if known else math.inf, arithmetic, scalar=True)
         size = abs(value)
         rounding = (arithmetic.roundoff * roundings) * size
-        if tiny or arithmetic.flush or self._meets_another_format(other):
+        mixed = self.arithmetic.compute != other.arithmetic.compute  # then tiny sums are rounded, too
+        if tiny or mixed or arithmetic.flush:
             rounding = rounding + arithmetic.underflow
         if exact is not False:
             rounding = np.where(exact, 0.0, rounding)
         error = error + rounding
         return Rounded(value, _unless_overflow(size, error, arithmetic), arithmetic)
-
-    def _meets_another_format(self, other: Rounded) -> bool:
-        """Whether a sum may be rounded although it is tiny: the numbers of one format are no multiples of the other's."""
-        if self.arithmetic is other.arithmetic or self.is_scalar or other.is_scalar:
-            return False
-        return self.arithmetic.compute != other.arithmetic.compute
 
     def _common(self, other: Rounded) -> Arithmetic:
         """Of two numbers in different formats, the result may be in the coarser one."""

@@ -741,6 +741,13 @@ def test_numbers_of_two_formats_may_meet_in_the_finer_or_the_coarser(operation, 
     assert within(operation(b, a), swapped)
 
 
+def test_a_tiny_sum_of_two_formats_may_be_rounded_to_the_coarser():
+    """Tiny sums of one format are exact, because both numbers are multiples of the smallest."""
+    total = known(2.0**-26, "float32") + known(2.0**-24, "float16")
+
+    assert within(torch.tensor([2.0**-24]), total)
+
+
 def exactly_zero_or_one(*tensors):
     """Operations with these are exact, and are left in the finer format."""
     return reduce(operator.or_, [(x == 0) | (abs(x) == 1) for x in tensors])
