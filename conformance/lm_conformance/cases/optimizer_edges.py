@@ -68,10 +68,14 @@ def together(target: Target) -> list[Case]:
 
 
 def resumed(target: Target) -> list[Case]:
-    """Many elements that start at zero: a state that is rounded when it is saved or loaded shows in the last bits."""
-    style, shapes = Style(scale=0, spread=3, bits=12), ((97,), (8, 12))
+    """Many elements that start at zero: a state that is rounded when it is saved or loaded shows in the last bits.
+
+    And few, whose sums no precision rounds away.
+    """
+    style, many, few = Style(scale=0, spread=3, bits=12), ((97,), (8, 12)), ((3,), (2, 3))
     return [
-        build(target, {}, shapes=shapes, updates=5, style=style, offset=None, seed=13, changing_rate=True, resume=2)
+        build(target, {}, shapes=many, updates=5, style=style, offset=None, seed=13, changing_rate=True, resume=2),
+        build(target, {}, shapes=few, updates=4, style=APART, offset=None, seed=13, changing_rate=True, resume=1),
     ]
 
 
